@@ -1,0 +1,3 @@
+module github.com/grantway/grantway
+
+go 1.26
