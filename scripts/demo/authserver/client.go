@@ -42,6 +42,8 @@ type Client struct {
 	Scopes []string
 	// Audiences the client may ask for, as resource or audience; nil: any.
 	Audiences []string
+	// DefaultAudience is the aud of a token whose request names none; empty: Options.Audience.
+	DefaultAudience string
 	// Grants the client may use; nil: all.
 	Grants []string
 	// RedirectURIs for the authorization code grant, compared exactly.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"time"
 )
@@ -102,16 +101,16 @@ func (f *faults) middleware(next http.Handler) http.Handler {
 			w.WriteHeader(fault.Status)
 			drip(w, r, fault.Body, fault.Drip)
 		default:
-			recorded := httptest.NewRecorder()
+			recorded := newCapture()
 			next.ServeHTTP(recorded, r)
-			for name, values := range recorded.Header() {
+			for name, values := range recorded.header {
 				w.Header()[name] = values
 			}
-			body := recorded.Body.Bytes()
-			if recorded.Code == http.StatusOK {
+			body := recorded.body.Bytes()
+			if recorded.status == http.StatusOK {
 				body = fault.edit(body)
 			}
-			w.WriteHeader(recorded.Code)
+			w.WriteHeader(recorded.status)
 			drip(w, r, body, fault.Drip)
 		}
 	})

@@ -135,7 +135,11 @@ func (s *Server) grantedAudience(client Client, form url.Values) ([]string, erro
 			return nil, oidc.ErrInvalidTarget().WithDescription("the client may not ask for %q", a)
 		}
 	}
-	if len(audience) == 0 {
+	switch {
+	case len(audience) > 0:
+	case client.DefaultAudience != "":
+		audience = []string{client.DefaultAudience}
+	default:
 		audience = []string{s.options.Audience}
 	}
 	return audience, nil
