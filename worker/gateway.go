@@ -33,6 +33,7 @@ type Gateway struct {
 	routes        map[string]http.Handler // by first path segment
 	objects       map[platform.Class]objectHandler
 	chores        []func(context.Context) error
+	services
 }
 
 type objectHandler interface {

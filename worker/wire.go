@@ -3,12 +3,25 @@ package worker
 import (
 	"net/http"
 
+	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/admin"
+	"github.com/grantway/grantway/worker/directory"
 	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/registry"
 )
+
+// services are what one owner's wiring makes for the others.
+type services struct {
+	directory     *directory.Client
+	source        *registry.Cached
+	authenticator access.Authenticator
+	admin         *admin.API
+}
 
 // wire makes the domain packages and gives each the services it needs. It
 // answers why the gateway cannot work: a problem that names the variable.
 func (g *Gateway) wire() *problem.Problem {
+	g.wireAdmin()
 	return nil
 }
 

@@ -93,9 +93,11 @@ type Record struct {
 	TimeoutSeconds       float64             `json:"timeout,omitempty"`                 // until the upstream's response head, 0: default
 	MaxConcurrent        int                 `json:"max_concurrent_requests,omitempty"` // 0: default
 	ListCacheSeconds     *int                `json:"list_cache_seconds,omitempty"`      // life of cached lists of legacy upstreams; nil: default
-	JWKSOwner            bool                `json:"-"`
-	Version              int64               `json:"version"` // grows with every change; the ETag
+	Instructions         string              `json:"instructions,omitempty"`            // for people and models, ≤ 8,000 characters
+	AllowAllKeys         bool                `json:"allow_all_keys,omitempty"`          // every valid key may use it
+	Version              int64               `json:"version"`                           // the Directory's sequence number of the last change; the ETag
 	CreatedAt, UpdatedAt time.Time           `json:"-"`
+	CreatedBy, UpdatedBy string              `json:"-"` // ids of principals
 
 	// Secrets holds the sealed credentials by name (client_secret,
 	// client_secret_next, client_private_key, auth_value). It is stored and

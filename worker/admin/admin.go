@@ -1,0 +1,186 @@
+// Package admin is the management API under /v1: it checks who asks, takes
+// requests apart, and leaves the decisions to the domain packages and the truth to the
+// Directory.
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/directory"
+	"github.com/grantway/grantway/worker/platform"
+	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/registry"
+)
+
+// maxBody bounds the body of a management request, in bytes; imports have their own.
+const maxBody = 256 << 10
+
+// Sealer keeps secrets; package seal implements it.
+type Sealer interface {
+	Seal(plain []byte, aad ...string) []byte
+	Open(sealed []byte, aad ...string) ([]byte, error)
+	Fingerprint(secret []byte) string
+}
+
+// Config is what the API needs. All fields are required.
+type Config struct {
+	Platform      platform.Platform
+	Directory     *directory.Client
+	Source        *registry.Cached
+	Authenticator access.Authenticator
+	Sealer        Sealer
+}
+
+// API serves /v1.
+type API struct {
+	Config
+	mux *http.ServeMux
+}
+
+// New makes the API.
+func New(c Config) *API {
+	a := &API{Config: c, mux: http.NewServeMux()}
+	a.Mount("GET /v1/mcp/server", access.RoleCaller, a.listServers)
+	a.Mount("POST /v1/mcp/server", access.RoleAdmin, a.createServer)
+	a.Mount("PUT /v1/mcp/server", access.RoleAdmin, a.updateServer)
+	a.Mount("GET /v1/mcp/server/{id}", access.RoleCaller, a.getServer)
+	a.Mount("PUT /v1/mcp/server/{id}", access.RoleAdmin, a.updateServer)
+	a.Mount("PATCH /v1/mcp/server/{id}", access.RoleAdmin, a.updateServer)
+	a.Mount("DELETE /v1/mcp/server/{id}", access.RoleAdmin, a.deleteServer)
+	return a
+}
+
+// Handler serves one endpoint; an error is answered as a problem.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// Mount adds an endpoint for principals of at least this role. The pattern is
+// http.ServeMux's, with a method and a path under /v1 (or another path that the
+// gateway routes here). The principal is in the request's context (access.FromContext).
+func (a *API) Mount(pattern string, least access.Role, h Handler) {
+	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		p, err := a.Authenticator.Authenticate(r)
+		if err == nil && !atLeast(p.Role, least) {
+			err = problem.New(http.StatusForbidden, "forbidden", "This needs the role "+string(least)+".")
+		}
+		if err == nil {
+			w.Header().Set("Cache-Control", "no-store")
+			err = h(w, r.WithContext(access.WithPrincipal(r.Context(), p)))
+		}
+		if err != nil {
+			a.fail(w, r, err)
+		}
+	})
+}
+
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if p := problem.From(err); p.Status >= 500 {
+		a.Platform.Log().ErrorContext(r.Context(), "management request failed", "path", r.URL.Path, "request_id", problem.RequestID(r.Context()), "error", err.Error())
+	}
+	problem.Write(w, r, err)
+}
+
+func atLeast(have, need access.Role) bool {
+	rank := map[access.Role]int{access.RoleCaller: 1, access.RoleViewer: 2, access.RoleAdmin: 3}
+	return rank[have] >= rank[need]
+}
+
+// ServeHTTP serves a management request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h, pattern := a.mux.Handler(r); pattern == "" {
+		probe := &headOnly{header: http.Header{}}
+		h.ServeHTTP(probe, r)
+		if probe.status == http.StatusMethodNotAllowed {
+			p := problem.New(http.StatusMethodNotAllowed, "method_not_allowed", "This path does not have that method.")
+			p.Header = http.Header{"Allow": probe.header["Allow"]}
+			problem.Write(w, r, p)
+			return
+		}
+		problem.Write(w, r, problem.New(http.StatusNotFound, "not_found", "Nothing is served at this path."))
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// headOnly takes the mux's own answer, of which only the status and Allow are used.
+type headOnly struct {
+	header http.Header
+	status int
+}
+
+func (h *headOnly) Header() http.Header         { return h.header }
+func (h *headOnly) WriteHeader(status int)      { h.status = status }
+func (h *headOnly) Write(b []byte) (int, error) { return len(b), nil }
+
+func readBody(r *http.Request, limit int) ([]byte, error) {
+	if r.ContentLength > int64(limit) {
+		return nil, tooLarge(limit)
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			return nil, err
+		}
+		return nil, problem.New(http.StatusBadRequest, "unreadable_body", "The request's body broke off.").Because(err)
+	}
+	if len(b) > limit {
+		return nil, tooLarge(limit)
+	}
+	return b, nil
+}
+
+// readJSON reads a body that must be JSON.
+func readJSON(r *http.Request) ([]byte, error) {
+	if ct, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); ct != "" && !strings.EqualFold(strings.TrimSpace(ct), "application/json") {
+		return nil, problem.New(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send application/json.")
+	}
+	b, err := readBody(r, maxBody)
+	if err != nil {
+		return nil, err
+	}
+	if !json.Valid(b) {
+		return nil, problem.New(http.StatusBadRequest, "invalid_json", "The body is not valid JSON.")
+	}
+	return b, nil
+}
+
+func answer(w http.ResponseWriter, status int, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, err = w.Write(b)
+	if err != nil {
+		return nil // the client has left
+	}
+	return nil
+}
+
+func invalid(fields []problem.Field) *problem.Problem {
+	p := problem.New(http.StatusUnprocessableEntity, "invalid_record", "Some fields are not valid.")
+	p.Fields = fields
+	return p
+}
+
+// serverIDOf answers the server_id of a body in LiteLLM's form of an update.
+func serverIDOf(body []byte) (string, error) {
+	var in struct {
+		ServerID string `json:"server_id"`
+	}
+	if err := json.Unmarshal(body, &in); err != nil || in.ServerID == "" {
+		return "", invalid([]problem.Field{{Path: "server_id", Code: "required", Message: "Say which server, here or in the path."}})
+	}
+	return in.ServerID, nil
+}
+
+func tooLarge(limit int) *problem.Problem {
+	return problem.New(http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than "+strconv.Itoa(limit)+" bytes.")
+}

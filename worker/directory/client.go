@@ -1,0 +1,65 @@
+package directory
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/grantway/grantway/worker/platform"
+)
+
+// Client talks to the Directory. Its errors are *problem.Problem.
+type Client struct {
+	object http.RoundTripper
+}
+
+// NewClient makes a client; it performs no I/O.
+func NewClient(p platform.Platform) *Client {
+	return &Client{p.Object(platform.Directory, objectName)}
+}
+
+// call sends one operation. An operation that only reads is sent again once when
+// the object was reset under it.
+func call[Out any](ctx context.Context, c *Client, op string, reads bool, in any) (Out, error) {
+	var out Out
+	body, err := json.Marshal(in)
+	if err != nil {
+		return out, err
+	}
+	b, status, err := c.post(ctx, op, body)
+	var perr *platform.Error
+	if reads && errors.As(err, &perr) && perr.Code == platform.CodeGone {
+		b, status, err = c.post(ctx, op, body)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return out, ctx.Err()
+		}
+		return out, unavailable().Because(err)
+	}
+	if status != http.StatusOK {
+		return out, readFailure(b)
+	}
+	if err := json.Unmarshal(b, &out); err != nil {
+		return out, unavailable().Because(err)
+	}
+	return out, nil
+}
+
+func (c *Client) post(ctx context.Context, op string, body []byte) ([]byte, int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://directory.invalid/"+op, bytes.NewReader(body))
+	if err != nil {
+		return nil, 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := c.object.RoundTrip(req)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxMessage))
+	return b, res.StatusCode, err
+}

@@ -1,0 +1,351 @@
+package directory
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/grantway/grantway/worker/platform"
+	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/registry"
+)
+
+// Storage keys of servers.
+const (
+	keyServer = "server/" // + server_id: the stored record
+	keyRef    = "ref/"    // + folded reference: the server_id that owns it
+)
+
+// Limits of the Directory.
+const (
+	// MaxRecord is the largest stored server record, in bytes.
+	MaxRecord = 128 << 10
+	// MaxWrites is how many servers and keys one transaction may write.
+	MaxWrites = 300
+	// MaxPage is the longest page of a list.
+	MaxPage = 200
+)
+
+// ServerWrite is one server of a transaction.
+type ServerWrite struct {
+	Record *registry.Record
+	// Expect is the version that the stored record must have; 0: there must be none.
+	Expect int64
+}
+
+// ServerChange is what a transaction did to one server; Before is nil for a new
+// one, After for a deleted one.
+type ServerChange struct {
+	Before, After *registry.Record
+}
+
+// Written is the outcome of a transaction on servers.
+type Written struct {
+	Seq     int64
+	Changes []ServerChange
+}
+
+// ServerQuery selects a page of servers.
+type ServerQuery struct {
+	Text, AuthType, Flow, Group string
+	Disabled                    *bool
+	Sort                        string // slug, server_name, created_at, updated_at; "-" before it: descending
+	Limit                       int    // 1 … MaxPage
+	Cursor                      string // Next of the page before
+}
+
+// ServerPage is a page of servers.
+type ServerPage struct {
+	Records []*registry.Record
+	Next    string // "" after the last page
+	Total   int    // servers that match, on all pages
+}
+
+type (
+	serverRef     struct{ Ref string }
+	serverDoc     struct{ Doc json.RawMessage }
+	serverDocs    struct{ Docs []json.RawMessage }
+	serversAll    struct{ After string }
+	serversAllOut struct {
+		Docs []json.RawMessage
+		Seq  int64
+		Next string
+	}
+	serverPageOut struct {
+		Docs  []json.RawMessage
+		Next  string
+		Total int
+	}
+	writeIn struct {
+		Docs   []json.RawMessage
+		Expect []int64
+	}
+	deleteIn struct {
+		IDs    []string
+		Expect []int64
+	}
+	changesOut struct {
+		Seq           int64
+		Before, After []json.RawMessage
+	}
+)
+
+// FindServer answers the record with this server_id, slug, server_name or alias,
+// or registry.ErrNotFound.
+func (c *Client) FindServer(ctx context.Context, ref string) (*registry.Record, error) {
+	out, err := call[serverDoc](ctx, c, "server.find", true, serverRef{registry.Fold(ref)})
+	if err != nil {
+		if p := problem.From(err); p.Code == "server_not_found" {
+			return nil, registry.ErrNotFound
+		}
+		return nil, err
+	}
+	return registry.Decode(out.Doc)
+}
+
+// AllServers answers every record, in no particular order, and the sequence number.
+func (c *Client) AllServers(ctx context.Context) ([]*registry.Record, int64, error) {
+	var recs []*registry.Record
+	var seq int64
+	for after := ""; ; {
+		out, err := call[serversAllOut](ctx, c, "server.all", true, serversAll{after})
+		if err != nil {
+			return nil, 0, err
+		}
+		if after == "" {
+			seq = out.Seq
+		}
+		for _, d := range out.Docs {
+			r, err := registry.Decode(d)
+			if err != nil {
+				return nil, 0, unavailable().Because(err)
+			}
+			recs = append(recs, r)
+		}
+		if out.Next == "" {
+			return recs, seq, nil
+		}
+		after = out.Next
+	}
+}
+
+// ListServers answers a page of servers.
+func (c *Client) ListServers(ctx context.Context, q ServerQuery) (ServerPage, error) {
+	out, err := call[serverPageOut](ctx, c, "server.list", true, q)
+	if err != nil {
+		return ServerPage{}, err
+	}
+	page := ServerPage{Next: out.Next, Total: out.Total}
+	for _, d := range out.Docs {
+		r, err := registry.Decode(d)
+		if err != nil {
+			return ServerPage{}, unavailable().Because(err)
+		}
+		page.Records = append(page.Records, r)
+	}
+	return page, nil
+}
+
+// WriteServers creates and changes servers in one transaction: all or none.
+// Version of each written record becomes the transaction's sequence number.
+func (c *Client) WriteServers(ctx context.Context, writes []ServerWrite) (Written, error) {
+	var in writeIn
+	for _, w := range writes {
+		b, err := registry.Encode(w.Record)
+		if err != nil {
+			return Written{}, err
+		}
+		in.Docs, in.Expect = append(in.Docs, b), append(in.Expect, w.Expect)
+	}
+	return c.changes(ctx, "server.write", in)
+}
+
+// DeleteServers deletes servers in one transaction; expect is their version, 0
+// for any.
+func (c *Client) DeleteServers(ctx context.Context, ids []string, expect []int64) (Written, error) {
+	return c.changes(ctx, "server.delete", deleteIn{ids, expect})
+}
+
+func (c *Client) changes(ctx context.Context, op string, in any) (Written, error) {
+	out, err := call[changesOut](ctx, c, op, false, in)
+	if err != nil {
+		return Written{}, err
+	}
+	w := Written{Seq: out.Seq, Changes: make([]ServerChange, len(out.Before))}
+	for i := range out.Before {
+		if w.Changes[i].Before, err = decodeMaybe(out.Before[i]); err != nil {
+			return Written{}, err
+		}
+		if w.Changes[i].After, err = decodeMaybe(out.After[i]); err != nil {
+			return Written{}, err
+		}
+	}
+	return w, nil
+}
+
+func decodeMaybe(b []byte) (*registry.Record, error) {
+	if len(b) == 0 || string(b) == "null" {
+		return nil, nil
+	}
+	return registry.Decode(b)
+}
+
+func (o *Object) findServer(ctx context.Context, st platform.Storage, in serverRef) (serverDoc, error) {
+	id, err := get(ctx, st, keyRef+in.Ref)
+	if err != nil {
+		return serverDoc{}, err
+	}
+	if id != nil {
+		doc, err := get(ctx, st, keyServer+string(id))
+		if err != nil || doc != nil {
+			return serverDoc{doc}, err
+		}
+	}
+	return serverDoc{}, notFound(in.Ref)
+}
+
+func notFound(ref string) *problem.Problem {
+	return problem.New(http.StatusNotFound, "server_not_found", fmt.Sprintf("There is no server %q.", ref))
+}
+
+func (o *Object) allServers(ctx context.Context, st platform.Storage, in serversAll) (serversAllOut, error) {
+	const page = 200
+	seq, _, err := readSeq(ctx, st)
+	if err != nil {
+		return serversAllOut{}, err
+	}
+	out := serversAllOut{Seq: seq, Docs: []json.RawMessage{}}
+	start := ""
+	if in.After != "" {
+		start = keyServer + in.After + "\x00"
+	}
+	entries, err := st.List(ctx, platform.ListOptions{Prefix: keyServer, Start: start, Limit: page})
+	if err != nil {
+		return serversAllOut{}, storageProblem(err)
+	}
+	for _, e := range entries {
+		out.Docs = append(out.Docs, e.Value)
+	}
+	if len(entries) == page {
+		out.Next = strings.TrimPrefix(entries[page-1].Key, keyServer)
+	}
+	return out, nil
+}
+
+func (o *Object) listServers(ctx context.Context, st platform.Storage, q ServerQuery) (serverPageOut, error) {
+	order := compare(q.Sort)
+	if order == nil || q.Limit < 1 || q.Limit > MaxPage {
+		return serverPageOut{}, problem.New(http.StatusBadRequest, "invalid_query", "The list's sort or limit is not valid.")
+	}
+	all, _, err := o.catalog.snapshot(ctx, st)
+	if err != nil {
+		return serverPageOut{}, err
+	}
+	all = slices.DeleteFunc(all, func(s *summary) bool { return !s.matches(q) })
+	slices.SortFunc(all, order)
+	out := serverPageOut{Total: len(all), Docs: []json.RawMessage{}}
+	if q.Cursor != "" {
+		last, err := decodeCursor(q.Cursor)
+		if err != nil {
+			return serverPageOut{}, err
+		}
+		i, found := slices.BinarySearchFunc(all, last, order)
+		if found {
+			i++
+		}
+		all = all[i:]
+	}
+	for i, s := range all {
+		if i == q.Limit {
+			out.Next = encodeCursor(all[i-1])
+			break
+		}
+		doc, err := get(ctx, st, keyServer+s.ID)
+		if err != nil {
+			return serverPageOut{}, err
+		}
+		if doc != nil { // else deleted meanwhile
+			out.Docs = append(out.Docs, doc)
+		}
+	}
+	return out, nil
+}
+
+// A cursor is the last entry of the page, as far as it is sorted by, so that
+// entries that come and go neither repeat nor hide others.
+func encodeCursor(s *summary) string {
+	b, _ := json.Marshal(summary{ID: s.ID, Slug: s.Slug, Name: s.Name, Created: s.Created, Updated: s.Updated})
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func decodeCursor(c string) (*summary, error) {
+	var s summary
+	b, err := base64.RawURLEncoding.DecodeString(c)
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	if err != nil {
+		return nil, problem.New(http.StatusBadRequest, "invalid_cursor", "The cursor is not one that a list answered.").Because(err)
+	}
+	return &s, nil
+}
+
+func (o *Object) writeServers(ctx context.Context, st platform.Storage, in writeIn) (changesOut, error) {
+	if len(in.Docs) == 0 || len(in.Docs) > MaxWrites || len(in.Docs) != len(in.Expect) {
+		return changesOut{}, problem.New(http.StatusBadRequest, "too_many_writes", fmt.Sprintf("One transaction writes 1 to %d servers.", MaxWrites))
+	}
+	var out changesOut
+	var written []*registry.Record
+	seq, err := o.mutate(ctx, st, func(seq int64) ([]platform.Step, error) {
+		out, written = changesOut{Seq: seq}, nil
+		t := newTransaction(st)
+		for i, doc := range in.Docs {
+			rec, err := registry.Decode(doc)
+			if err != nil {
+				return nil, problem.New(http.StatusBadRequest, "invalid_record", "The record is not readable.").Because(err)
+			}
+			before, after, err := t.writeServer(ctx, seq, rec, in.Expect[i])
+			if err != nil {
+				return nil, err
+			}
+			out.Before, out.After = append(out.Before, before), append(out.After, after)
+			written = append(written, rec)
+		}
+		return t.steps(), nil
+	})
+	if err != nil {
+		return changesOut{}, err
+	}
+	o.catalog.applied(seq, written, nil)
+	o.publishNow(ctx, st)
+	return out, nil
+}
+
+func (o *Object) deleteServers(ctx context.Context, st platform.Storage, in deleteIn) (changesOut, error) {
+	if len(in.IDs) == 0 || len(in.IDs) > MaxWrites || len(in.IDs) != len(in.Expect) {
+		return changesOut{}, problem.New(http.StatusBadRequest, "too_many_writes", fmt.Sprintf("One transaction deletes 1 to %d servers.", MaxWrites))
+	}
+	var out changesOut
+	seq, err := o.mutate(ctx, st, func(seq int64) ([]platform.Step, error) {
+		out = changesOut{Seq: seq}
+		t := newTransaction(st)
+		for i, id := range in.IDs {
+			before, err := t.deleteServer(ctx, seq, id, in.Expect[i])
+			if err != nil {
+				return nil, err
+			}
+			out.Before, out.After = append(out.Before, before), append(out.After, nil)
+		}
+		return t.steps(), nil
+	})
+	if err != nil {
+		return changesOut{}, err
+	}
+	o.catalog.applied(seq, nil, in.IDs)
+	o.publishNow(ctx, st)
+	return out, nil
+}
