@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// readyPrefix begins the line by which a target says where it listens.
+	readyPrefix = "READY "
+	// readyTimeout is for that line.
+	readyTimeout = 90 * time.Second
+)
+
+// targetConfig is what every target is told, as JSON in the environment variable BENCH_CONFIG.
+type targetConfig struct {
+	Upstream     string `json:"upstream"`
+	TokenURL     string `json:"token_url"`
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret"`
+	Key          string `json:"key"`         // the caller's, and the administrator's
+	SealingKey   string `json:"sealing_key"` // base64
+	Module       string `json:"module"`
+}
+
+// target is one gateway under measurement, in a process of its own.
+type target struct {
+	name    string
+	url     string
+	path    string // of the MCP endpoint
+	process *exec.Cmd
+	log     *bytes.Buffer
+}
+
+// start runs a command and waits for its ready line.
+func start(ctx context.Context, name string, config targetConfig, command ...string) (*target, error) {
+	encoded, err := json.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	process := exec.CommandContext(ctx, command[0], command[1:]...)
+	process.Env = append(os.Environ(), "BENCH_CONFIG="+string(encoded))
+	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	t := &target{name: name, path: "/", process: process, log: new(bytes.Buffer)}
+	process.Stderr = t.log
+	out, err := process.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := process.Start(); err != nil {
+		return nil, err
+	}
+	ready := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if url, ok := strings.CutPrefix(lines.Text(), readyPrefix); ok {
+				ready <- url
+			}
+		}
+		close(ready)
+	}()
+	select {
+	case url, ok := <-ready:
+		if !ok {
+			process.Wait()
+			return nil, fmt.Errorf("%s did not start: %s", name, t.log)
+		}
+		t.url = url
+		return t, nil
+	case <-time.After(readyTimeout):
+		t.stop()
+		return nil, fmt.Errorf("%s did not start within %s", name, readyTimeout)
+	}
+}
+
+// startHostsim runs the host command on address and times it from the start of the process to the first answer.
+func startHostsim(ctx context.Context, config targetConfig, hostsim, address, data string) (*target, time.Duration, error) {
+	process := exec.CommandContext(ctx, hostsim, "serve", "--addr", address, "--data", data, "--module", config.Module)
+	process.Env = append(os.Environ(), "GRANTWAY_ADMIN_KEY="+config.Key, "GRANTWAY_SEALING_KEY="+config.SealingKey, "GRANTWAY_ALLOW_LOOPBACK=true")
+	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	t := &target{name: "hostsim", url: "http://" + address, process: process, log: new(bytes.Buffer)}
+	process.Stderr, process.Stdout = t.log, t.log
+	begin := time.Now()
+	if err := process.Start(); err != nil {
+		return nil, 0, err
+	}
+	for time.Since(begin) < readyTimeout {
+		response, err := http.Get(t.url + "/healthz")
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return t, time.Since(begin), nil
+			}
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	t.stop()
+	return nil, 0, fmt.Errorf("hostsim did not start: %s", t.log)
+}
+
+// register tells a Grantway of the upstream and calls it once, so that its token is cached.
+func (t *target) register(config targetConfig) error {
+	record, err := json.Marshal(map[string]any{
+		"server_name": "bench", "url": config.Upstream, "transport": "http",
+		"auth_type": "oauth2", "oauth2_flow": "client_credentials", "token_url": config.TokenURL,
+		"credentials": map[string]any{"client_id": config.ClientID, "client_secret": config.ClientSecret},
+	})
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequest(http.MethodPost, t.url+"/v1/mcp/server", bytes.NewReader(record))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+config.Key)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusCreated {
+		return fmt.Errorf("%s: register: status %d: %s", t.name, response.StatusCode, answer)
+	}
+	var created struct {
+		Slug string `json:"slug"`
+	}
+	if err := json.Unmarshal(answer, &created); err != nil {
+		return err
+	}
+	t.path = "/mcp/" + created.Slug
+	return nil
+}
+
+// stop ends the target and its children.
+func (t *target) stop() {
+	syscall.Kill(-t.process.Process.Pid, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		t.process.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+	}
+	// What is left of the group.
+	syscall.Kill(-t.process.Process.Pid, syscall.SIGKILL)
+	<-done
+}
+
+// residentMemory of the target's largest process, in bytes.
+func (t *target) residentMemory() (int64, error) {
+	var largest int64
+	entries, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	for _, entry := range entries {
+		stat, err := os.ReadFile(entry)
+		if err != nil {
+			continue // it has ended
+		}
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		// proc(5): after the name come state, ppid, pgrp; rss in pages is field 24 of the line.
+		if len(fields) < 22 || fields[2] != strconv.Itoa(t.process.Process.Pid) {
+			continue
+		}
+		pages, err := strconv.ParseInt(fields[21], 10, 64)
+		if err == nil {
+			largest = max(largest, pages*int64(os.Getpagesize()))
+		}
+	}
+	if largest == 0 {
+		return 0, errors.New("no process of the target is left")
+	}
+	return largest, nil
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

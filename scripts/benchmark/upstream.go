@@ -1,0 +1,46 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+)
+
+// upstreamReply is what the upstream answers to every call, about 1 kB as tool results commonly are.
+var upstreamReply = `{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"` + strings.Repeat("x", 900) + `"}],"isError":false}}`
+
+// callBody is the request of every measurement: a tool call of MCP 2026-07-28.
+const callBody = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"message":"hello"},"_meta":{` +
+	`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},` +
+	`"io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"}}}}`
+
+// callRequest is callBody as a whole HTTP request.
+func callRequest(host, path, key string) []byte {
+	return []byte("POST " + path + " HTTP/1.1\r\nHost: " + host + "\r\nAuthorization: Bearer " + key +
+		"\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28" +
+		"\r\nMcp-Method: tools/call\r\nMcp-Name: echo\r\nContent-Length: " + itoa(len(callBody)) + "\r\n\r\n" + callBody)
+}
+
+// upstream is an MCP server reduced to what a gateway can see: it wants a bearer token and the whole request, and answers
+// at once. A complete server would hide the gateways' differences behind its own work.
+type upstream struct {
+	// token that requests must carry; any JWT if empty.
+	token        string
+	unauthorized atomic.Int64
+}
+
+func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || u.token != "" && token != u.token || u.token == "" && !strings.HasPrefix(token, "eyJ") {
+		u.unauthorized.Add(1)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", itoa(len(upstreamReply)))
+	io.WriteString(w, upstreamReply)
+}
