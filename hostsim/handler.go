@@ -1,0 +1,306 @@
+package hostsim
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/grantway/grantway/hostsim/internal/instance"
+	"github.com/grantway/grantway/wasm/abi"
+)
+
+// ServeHTTP lets an instance answer the request.
+func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.inflight.add()
+	defer h.inflight.done()
+	if h.stopped.Load() {
+		refuse(w, r, http.StatusServiceUnavailable, "host_stopping", "The host is stopping.")
+		return
+	}
+	h.stats.requests.Add(1)
+	meta := requestMeta(r)
+	if len(meta) > abi.MaxMeta {
+		refuse(w, r, http.StatusRequestHeaderFieldsTooLarge, "headers_too_large", "The request's head is above 256 KiB.")
+		return
+	}
+	x := &exchange{wake: make(chan struct{}, 1)}
+	event := &instance.Request{Kind: abi.KindFetch, Meta: meta, Client: x}
+	if r.ContentLength >= 0 && r.ContentLength <= abi.MaxInlineBody {
+		if r.ContentLength > 0 {
+			event.Body = make([]byte, r.ContentLength)
+			if _, err := io.ReadFull(r.Body, event.Body); err != nil {
+				refuse(w, r, http.StatusBadRequest, "body_incomplete", "The request's body ended early.")
+				return
+			}
+		}
+	} else {
+		body := newRequestBody(w, r)
+		defer body.stop()
+		event.Large = body
+	}
+	if err := h.pool.serve(event); err != nil {
+		refuse(w, r, http.StatusServiceUnavailable, "instance_failed", "The gateway could not start. See the host's log.")
+		return
+	}
+	x.serve(h, w, r, event)
+}
+
+// requestMeta lays out the head of a request as docs/host-abi.md says.
+func requestMeta(r *http.Request) string {
+	header := r.Header
+	for name := range header {
+		if strings.HasPrefix(name, instance.InternalPrefix) {
+			delete(header, name)
+		}
+	}
+	instance.DropHopByHop(header)
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	client, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		client = ""
+	}
+	first := r.Method + " " + scheme + "://" + r.Host + r.URL.RequestURI() + "\n\n" + client
+	if r.ContentLength > 0 {
+		first += "\nContent-Length:" + strconv.FormatInt(r.ContentLength, 10)
+	}
+	return instance.JoinHeader(first, header)
+}
+
+// exchange carries a response from the loop of an instance to the goroutine of its
+// HTTP request. It implements instance.Client.
+type exchange struct {
+	wake chan struct{} // capacity 1
+
+	mu     sync.Mutex
+	head   *instance.Response
+	pieces []instance.Piece
+	end    bool
+	failed abi.ErrorCode
+	left   bool // the client is gone: nothing is taken any more
+}
+
+func (x *exchange) signal() {
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Respond implements instance.Client.
+func (x *exchange) Respond(res instance.Response) {
+	x.mu.Lock()
+	left := x.left
+	if !left {
+		x.head = &res
+	}
+	x.mu.Unlock()
+	if left && res.Stream != nil {
+		_ = res.Stream.Close()
+	}
+	x.signal()
+}
+
+// Write implements instance.Client.
+func (x *exchange) Write(p instance.Piece) {
+	x.mu.Lock()
+	left := x.left
+	if !left {
+		x.pieces = append(x.pieces, p)
+	}
+	x.mu.Unlock()
+	if left {
+		p.Settle(abi.ErrGone)
+		return
+	}
+	x.signal()
+}
+
+// End implements instance.Client.
+func (x *exchange) End() {
+	x.mu.Lock()
+	x.end = true
+	x.mu.Unlock()
+	x.signal()
+}
+
+// Fail implements instance.Client.
+func (x *exchange) Fail(code abi.ErrorCode) {
+	x.mu.Lock()
+	x.failed = code
+	x.mu.Unlock()
+	x.signal()
+}
+
+// next takes what has arrived.
+func (x *exchange) next() (head *instance.Response, pieces []instance.Piece, end bool, failed abi.ErrorCode) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	head, pieces, end, failed = x.head, x.pieces, x.end, x.failed
+	x.head, x.pieces = nil, nil
+	return head, pieces, end, failed
+}
+
+// leave makes the exchange take nothing more.
+func (x *exchange) leave() {
+	x.mu.Lock()
+	x.left = true
+	head, pieces := x.head, x.pieces
+	x.head, x.pieces = nil, nil
+	x.mu.Unlock()
+	if head != nil && head.Stream != nil {
+		_ = head.Stream.Close()
+	}
+	for _, p := range pieces {
+		p.Settle(abi.ErrGone)
+	}
+}
+
+// serve writes the response to the client. It panics with http.ErrAbortHandler to
+// break off a response that cannot be completed.
+func (x *exchange) serve(h *Host, w http.ResponseWriter, r *http.Request, event *instance.Request) {
+	defer x.leave()
+	rc := http.NewResponseController(w)
+	streamed := false
+	stopping := (<-chan struct{})(nil) // only for a stream that waits for events
+	for {
+		select {
+		case <-x.wake:
+		case <-r.Context().Done():
+			event.Cancel()
+			return
+		case <-stopping:
+			event.Cancel()
+			return
+		}
+		head, pieces, end, failed := x.next()
+		if head != nil {
+			writeHead(w, head)
+			switch {
+			case head.Stream != nil:
+				h.pass(w, rc, r, head.Stream)
+				return
+			case !head.Streamed:
+				_, _ = w.Write(head.Body)
+				return
+			}
+			streamed = true
+			_ = rc.Flush()
+			if waitsForEvents(r, w.Header()) {
+				stopping = h.stopping
+			}
+		}
+		for i, p := range pieces {
+			_, err := w.Write(p.Data)
+			if err == nil {
+				err = rc.Flush()
+			}
+			if err != nil && !errors.Is(err, http.ErrNotSupported) {
+				for _, rest := range pieces[i:] {
+					rest.Settle(abi.ErrGone)
+				}
+				event.Cancel()
+				return
+			}
+			p.Settle("")
+		}
+		switch {
+		case failed != "" && !streamed:
+			w.Header().Set("Retry-After", "1")
+			refuse(w, r, http.StatusServiceUnavailable, "instance_failed", "The instance that served this request ended. Try again.")
+			return
+		case failed != "":
+			panic(http.ErrAbortHandler)
+		case end && !streamed:
+			refuse(w, r, http.StatusInternalServerError, "no_response", "The gateway ended the request without a response.")
+			return
+		case end:
+			return
+		}
+	}
+}
+
+// waitsForEvents reports whether a response is a stream that ends only when the
+// client leaves: server-sent events in answer to a GET.
+func waitsForEvents(r *http.Request, header http.Header) bool {
+	return r.Method == http.MethodGet && strings.HasPrefix(header.Get("Content-Type"), "text/event-stream")
+}
+
+// writeHead sends status and headers.
+func writeHead(w http.ResponseWriter, res *instance.Response) {
+	header := w.Header()
+	for name, values := range instance.ParseHeader(res.Header) {
+		header[name] = values
+	}
+	instance.DropHopByHop(header)
+	if _, given := header["Content-Type"]; !given {
+		header["Content-Type"] = nil // net/http would guess
+	}
+	if res.Stream == nil && !res.Streamed && res.Status != http.StatusNoContent && res.Status != http.StatusNotModified {
+		header.Set("Content-Length", strconv.Itoa(len(res.Body)))
+	}
+	w.WriteHeader(res.Status)
+}
+
+// refuse answers in place of the guest.
+func refuse(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	id := r.Header.Get("X-Request-Id")
+	writeProblem(w, status, code, message, id)
+}
+
+// requestBody is a request body that the guest reads through a handle.
+type requestBody struct {
+	rc   *http.ResponseController
+	body io.ReadCloser
+
+	mu      sync.Mutex
+	reading sync.WaitGroup
+	closed  bool
+}
+
+func newRequestBody(w http.ResponseWriter, r *http.Request) *requestBody {
+	rc := http.NewResponseController(w)
+	_ = rc.EnableFullDuplex() // not supported by every ResponseWriter; only needed for HTTP/1
+	return &requestBody{rc: rc, body: r.Body}
+}
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return 0, context.Canceled
+	}
+	b.reading.Add(1)
+	b.mu.Unlock()
+	defer b.reading.Done()
+	return b.body.Read(p)
+}
+
+// Close means that the guest reads no more. net/http closes the body itself.
+func (b *requestBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return nil
+}
+
+// stop ends a read that is under way: the handler is about to return.
+func (b *requestBody) stop() {
+	_ = b.Close()
+	idle := make(chan struct{})
+	go func() { b.reading.Wait(); close(idle) }()
+	select {
+	case <-idle:
+	case <-time.After(10 * time.Millisecond):
+		_ = b.rc.SetReadDeadline(time.Now())
+		<-idle
+	}
+}
