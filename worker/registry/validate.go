@@ -1,83 +1,119 @@
 package registry
 
 import (
-	"net/url"
+	"maps"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/schema"
 )
 
-// Validate answers everything that is wrong with a record, each with its path.
-// It looks at the record alone; uniqueness is the Directory's business.
-func Validate(r *Record) []problem.Field {
-	v := &validator{}
-	v.require(r.ServerName != "", "server_name")
-	v.require(r.URL != "", "url")
-	if r.URL != "" {
-		v.url("url", r.URL)
+// validator checks what the schema cannot: fields against each other. Uniqueness
+// is the Directory's business.
+type validator struct {
+	in       *Input
+	rec      *Record
+	problems []problem.Field
+}
+
+func (v *validator) add(name, code, message string) {
+	v.problems = append(v.problems, problem.Field{Path: v.in.Path(name), Code: code, Message: message})
+}
+
+func (v *validator) require(ok bool, name, why string) {
+	if !ok {
+		v.add(name, "required", why)
 	}
-	if !ValidSlug(r.Slug) {
-		v.add("slug", "invalid_slug", "1 to 32 of a-z, 0-9, '_', '-', '.', beginning and ending with a letter or digit, and not a path of the gateway.")
-	}
-	if r.Transport != "http" {
-		v.add("transport", "invalid_value", `Only "http" (Streamable HTTP).`)
+}
+
+func (v *validator) record() {
+	r := v.rec
+	v.require(r.ServerName != "", "server_name", "This field is required.")
+	v.require(r.URL != "", "url", "This field is required.")
+	v.require(r.AuthType != "", "auth_type", "This field is required; none is a value of it.")
+	if r.ServerName != "" && !schema.ValidSlug(r.Slug) {
+		v.add("slug", "invalid_slug", "No slug can be made of server_name: give one.")
 	}
 	switch r.AuthType {
-	case AuthNone, AuthAPIKey, AuthBearer, AuthBasic, AuthAuthorization, AuthToken, AuthOAuth2:
-	case "":
-		v.require(false, "auth_type")
-	default:
-		v.add("auth_type", "invalid_value", "One of none, api_key, bearer_token, basic, authorization, token, oauth2.")
+	case AuthOAuth2:
+		v.oauth()
+	case AuthAPIKey, AuthBearer, AuthBasic, AuthAuthorization, AuthToken:
+		v.require(v.in.provides(r, SecretAuthValue), SecretAuthValue, "This auth_type needs a value.")
 	}
-	v.oauth(r)
-	return v.problems
-}
-
-type validator struct{ problems []problem.Field }
-
-func (v *validator) add(path, code, message string) {
-	v.problems = append(v.problems, problem.Field{Path: path, Code: code, Message: message})
-}
-
-func (v *validator) require(ok bool, path string) {
-	if !ok {
-		v.add(path, "required", "This field is required.")
-	}
-}
-
-func (v *validator) url(path, s string) {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Fragment != "" || len(s) > 2048 || strings.ContainsFunc(s, control) {
-		v.add(path, "invalid_url", "Must be an absolute http or https URL without a fragment, at most 2,048 characters.")
-		return
-	}
-	if u.User != nil {
-		v.add(path, "credentials_in_url", "A URL must not hold a user name or password; use the authentication fields.")
-	}
-}
-
-func (v *validator) oauth(r *Record) {
-	if r.AuthType != AuthOAuth2 {
-		return
-	}
-	flows := []Flow{FlowClientCredentials, FlowAuthorizationCode, FlowJWTBearer, FlowTokenExchange}
-	switch {
-	case r.OAuth2Flow == "":
-		v.add("oauth2_flow", "required", "Say which flow: it is never guessed from the other fields.")
-	case !slices.Contains(flows, r.OAuth2Flow):
-		v.add("oauth2_flow", "invalid_value", "One of client_credentials, authorization_code, jwt_bearer, token_exchange.")
-	}
-	methods := []ClientAuth{ClientSecretBasic, ClientSecretPost, ClientSecretJWT, PrivateKeyJWT}
-	if r.TokenEndpointAuthMethod != "" && !slices.Contains(methods, r.TokenEndpointAuthMethod) {
-		v.add("token_endpoint_auth_method", "invalid_value", "One of client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt.")
-	}
-	for path, s := range map[string]string{"token_url": r.TokenURL, "issuer": r.Issuer, "authorization_url": r.AuthorizationURL, "registration_url": r.RegistrationURL} {
-		if s != "" {
-			v.url(path, s)
+	v.headers()
+	if r.OAuth2Flow == FlowClientCredentials || r.OAuth2Flow == FlowTokenExchange || r.OAuth2Flow == FlowJWTBearer {
+		for _, name := range slices.Sorted(maps.Keys(r.ExtraTokenParams)) {
+			if reservedParams[name] {
+				v.problems = append(v.problems, problem.Field{Path: v.in.Path("extra_token_params") + "." + name, Code: "reserved_parameter", Message: "The gateway sets this parameter itself; use its own field."})
+			}
 		}
 	}
-	if r.OAuth2Flow == FlowClientCredentials {
-		v.require(r.ClientID != "", "client_id")
+}
+
+func (v *validator) oauth() {
+	r := v.rec
+	switch r.OAuth2Flow {
+	case "":
+		v.require(false, "oauth2_flow", "Say which flow: it is never inferred from the other fields.")
+		return
+	case FlowAuthorizationCode:
+		return // everything may be discovered or registered
 	}
+	v.require(r.ClientID != "", "client_id", "This flow needs a client id.")
+	switch r.TokenEndpointAuthMethod {
+	case ClientSecretBasic, ClientSecretPost, ClientSecretJWT:
+		v.require(v.in.provides(r, SecretClientSecret), SecretClientSecret, "This client authentication needs a client secret.")
+	case PrivateKeyJWT:
+		v.require(v.in.provides(r, SecretClientPrivateKey), SecretClientPrivateKey, "private_key_jwt needs a private key, or client_private_key_generate.")
+	default:
+		v.require(false, "token_endpoint_auth_method", "Say how the client authenticates at the token endpoint.")
+	}
+}
+
+func (v *validator) headers() {
+	r := v.rec
+	credential := credentialHeader(r)
+	for _, name := range slices.Sorted(maps.Keys(r.StaticHeaders)) {
+		v.header("static_headers."+name, name, credential, false)
+	}
+	for i, name := range r.ForwardHeaders {
+		v.header(v.in.Path("forward_headers")+"["+strconv.Itoa(i)+"]", name, credential, true)
+	}
+	if h := r.UpstreamTokenHeader; h != nil && reservedHeader(h.Name, false) {
+		v.problems = append(v.problems, problem.Field{Path: v.in.Path("upstream_token_header") + ".name", Code: "reserved_header", Message: "The gateway sets this header itself."})
+	}
+}
+
+func (v *validator) header(path, name, credential string, forwarded bool) {
+	switch {
+	case reservedHeader(name, forwarded):
+		v.problems = append(v.problems, problem.Field{Path: path, Code: "reserved_header", Message: "The gateway sets this header itself, or it must not leave it."})
+	case credential != "" && strings.EqualFold(name, credential):
+		v.problems = append(v.problems, problem.Field{Path: path, Code: "conflicts_with_credential", Message: "The chosen authentication sends its credential in this header."})
+	}
+}
+
+// credentialHeader answers the header that carries the credential, or "".
+func credentialHeader(r *Record) string {
+	switch {
+	case r.AuthType == AuthNone || r.AuthType == "":
+		return ""
+	case r.UpstreamTokenHeader != nil:
+		return http.CanonicalHeaderKey(r.UpstreamTokenHeader.Name)
+	case r.AuthType == AuthAPIKey:
+		return "X-Api-Key"
+	}
+	return "Authorization"
+}
+
+// reservedParams are the token request parameters that have a field of their own
+// or that the grant sets (RFC 6749, 7523, 8693, 8707).
+var reservedParams = map[string]bool{
+	"grant_type": true, "client_id": true, "client_secret": true, "scope": true, "audience": true, "resource": true,
+	"assertion": true, "client_assertion": true, "client_assertion_type": true, "code": true, "code_verifier": true, "redirect_uri": true,
+	"refresh_token": true, "subject_token": true, "subject_token_type": true, "actor_token": true, "actor_token_type": true,
+	"requested_token_type": true,
 }
