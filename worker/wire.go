@@ -8,6 +8,7 @@ import (
 	"github.com/grantway/grantway/worker/directory"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
+	"github.com/grantway/grantway/worker/seal"
 )
 
 // services are what one owner's wiring makes for the others.
@@ -16,13 +17,13 @@ type services struct {
 	source        *registry.Cached
 	authenticator access.Authenticator
 	admin         *admin.API
+	keyring       *seal.Keyring // nil without GRANTWAY_SEALING_KEY
 }
 
 // wire makes the domain packages and gives each the services it needs. It
 // answers why the gateway cannot work: a problem that names the variable.
 func (g *Gateway) wire() *problem.Problem {
-	g.wireAdmin()
-	return nil
+	return g.wireAdmin()
 }
 
 // fallback serves /{server}/mcp, the alias of /mcp/{server}.

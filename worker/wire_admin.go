@@ -1,16 +1,24 @@
 package worker
 
 import (
+	"net/http"
+	"strings"
+
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/admin"
 	"github.com/grantway/grantway/worker/directory"
 	"github.com/grantway/grantway/worker/platform"
+	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
+	"github.com/grantway/grantway/worker/seal"
 )
 
 // wireAdmin wires the Directory, the read side of the records, the access keys
 // and the management API.
-func (g *Gateway) wireAdmin() {
+func (g *Gateway) wireAdmin() *problem.Problem {
+	if p := g.wireKeyring(); p != nil {
+		return p
+	}
 	g.directory = directory.NewClient(g.platform)
 	g.source = registry.NewSource(g.platform, g.directory)
 	g.authenticator = access.NewKeys(g.platform)
@@ -19,8 +27,31 @@ func (g *Gateway) wireAdmin() {
 		Directory:     g.directory,
 		Source:        g.source,
 		Authenticator: g.authenticator,
+		Keyring:       g.keyring,
 	})
 	g.routes["v1"] = g.admin
+	g.routes["openapi.json"] = http.HandlerFunc(admin.OpenAPI)
 	g.objects[platform.Directory] = directory.NewObject(g.platform)
 	g.chores = append(g.chores, g.directory.Repair)
+	return nil
+}
+
+// wireKeyring reads GRANTWAY_SEALING_KEY and GRANTWAY_SEALING_KEY_PREVIOUS. Without
+// a key the gateway works, and keeps no secret.
+func (g *Gateway) wireKeyring() *problem.Problem {
+	if g.keyring != nil || g.platform.Env("GRANTWAY_SEALING_KEY") == "" {
+		return nil
+	}
+	var previous []string
+	for s := range strings.SplitSeq(g.platform.Env("GRANTWAY_SEALING_KEY_PREVIOUS"), ",") {
+		if s = strings.TrimSpace(s); s != "" {
+			previous = append(previous, s)
+		}
+	}
+	k, err := seal.NewKeyring(g.platform.Env("GRANTWAY_SEALING_KEY"), previous...)
+	if err != nil {
+		return problem.New(http.StatusServiceUnavailable, "misconfigured", "GRANTWAY_SEALING_KEY or GRANTWAY_SEALING_KEY_PREVIOUS is not usable: "+err.Error()+".")
+	}
+	g.keyring = k
+	return nil
 }

@@ -17,25 +17,19 @@ import (
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
+	"github.com/grantway/grantway/worker/seal"
 )
 
 // maxBody bounds the body of a management request, in bytes; imports have their own.
 const maxBody = 256 << 10
 
-// Sealer keeps secrets; package seal implements it.
-type Sealer interface {
-	Seal(plain []byte, aad ...string) []byte
-	Open(sealed []byte, aad ...string) ([]byte, error)
-	Fingerprint(secret []byte) string
-}
-
-// Config is what the API needs. All fields are required.
+// Config is what the API needs. Fields are required unless they say otherwise.
 type Config struct {
 	Platform      platform.Platform
 	Directory     *directory.Client
 	Source        *registry.Cached
 	Authenticator access.Authenticator
-	Sealer        Sealer
+	Keyring       *seal.Keyring // nil: no secret can be kept
 }
 
 // API serves /v1.
@@ -183,4 +177,12 @@ func serverIDOf(body []byte) (string, error) {
 
 func tooLarge(limit int) *problem.Problem {
 	return problem.New(http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than "+strconv.Itoa(limit)+" bytes.")
+}
+
+// actorOf answers the id of the principal of a request.
+func actorOf(r *http.Request) string {
+	if p := access.FromContext(r.Context()); p != nil {
+		return p.ID
+	}
+	return ""
 }

@@ -3,9 +3,7 @@ package admin
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +12,6 @@ import (
 	"github.com/grantway/grantway/worker/directory"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
-	"github.com/grantway/grantway/worker/uuid"
 )
 
 // serverAnswer is a server as the API shows it: without any secret.
@@ -43,7 +40,7 @@ func shown(r *registry.Record) serverAnswer {
 		Record: r, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, UpdatedAt: r.UpdatedAt, UpdatedBy: r.UpdatedBy,
 		HasSecret: len(r.Secrets) > 0, Secrets: map[string]secretFlag{},
 	}
-	for name, s := range r.Secrets {
+	for name, s := range r.Secrets { // static headers show their own mask
 		a.Secrets[name] = secretFlag{true, s.RotatedAt}
 		if a.SecretLastRotated == nil || s.RotatedAt.After(*a.SecretLastRotated) {
 			t := s.RotatedAt
@@ -61,7 +58,7 @@ func (a *API) createServer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rec, err := a.compose(r, nil, body)
+	rec, err := a.compose(actorOf(r), nil, body)
 	if err != nil {
 		return err
 	}
@@ -122,7 +119,7 @@ func (a *API) updateServer(w http.ResponseWriter, r *http.Request) error {
 		if old.ReadOnly {
 			return readOnly(old)
 		}
-		rec, err := a.compose(r, old, body)
+		rec, err := a.compose(actorOf(r), old, body)
 		if err != nil {
 			return err
 		}
@@ -183,46 +180,6 @@ func ifMatch(r *http.Request, version int64) (bool, error) {
 	p := problem.New(http.StatusPreconditionFailed, "version_conflict", "Somebody else changed it meanwhile; read it again and repeat your change.")
 	p.Header = http.Header{"Etag": {directory.ETag(version)}}
 	return true, p
-}
-
-// compose answers the record that old (nil: none) becomes by a request body.
-func (a *API) compose(r *http.Request, old *registry.Record, body []byte) (*registry.Record, error) {
-	in, problems := registry.ParseInput(body)
-	if in == nil {
-		return nil, invalid(problems)
-	}
-	rec, more := registry.Merge(old, in)
-	problems = append(problems, more...)
-	now := time.Now().UTC()
-	if old == nil {
-		rec.ServerID, rec.CreatedAt, rec.CreatedBy = uuid.New(), now, access.FromContext(r.Context()).ID
-	}
-	rec.UpdatedAt, rec.UpdatedBy = now, access.FromContext(r.Context()).ID
-	if rec.Slug == "" {
-		rec.Slug = registry.SlugOf(rec.ServerName)
-	}
-	problems = append(problems, registry.Validate(rec)...)
-	if len(problems) > 0 {
-		return nil, invalid(problems)
-	}
-	if len(in.Secrets) > 0 && a.Sealer == nil {
-		return nil, problem.New(http.StatusServiceUnavailable, "sealing_key_missing", "Set GRANTWAY_SEALING_KEY: without it no secret can be kept.")
-	}
-	rec.Secrets = maps.Clone(rec.Secrets)
-	for _, name := range slices.Sorted(maps.Keys(in.Secrets)) {
-		s := in.Secrets[name]
-		if s == nil {
-			delete(rec.Secrets, name)
-			continue
-		}
-		if rec.Secrets == nil {
-			rec.Secrets = map[string]registry.SealedSecret{}
-		}
-		rec.Secrets[name] = registry.SealedSecret{
-			Sealed: a.Sealer.Seal([]byte(*s), "record", rec.ServerID, name), Fingerprint: a.Sealer.Fingerprint([]byte(*s)), RotatedAt: now,
-		}
-	}
-	return rec, nil
 }
 
 func (a *API) listServers(w http.ResponseWriter, r *http.Request) error {

@@ -134,6 +134,9 @@ const (
 	SecretClientSecretNext = "client_secret_next"
 	SecretClientPrivateKey = "client_private_key"
 	SecretAuthValue        = "auth_value"
+	// SecretStaticHeaders is a JSON object of the static headers whose values are
+	// kept sealed; StaticHeaders shows them as Masked.
+	SecretStaticHeaders = "static_headers"
 )
 
 // Info is LiteLLM's mcp_info.
