@@ -272,7 +272,7 @@ func (in *Instance) end(err error) {
 	in.queue = nil
 	in.mu.Unlock()
 
-	if !errors.Is(err, errDrained) {
+	if !errors.Is(err, errDrained) && !errors.Is(err, errStopped) {
 		in.cause = err
 	}
 	in.Router.Ended(in)
