@@ -102,15 +102,19 @@ func (r *report) startTargets(ctx context.Context, config targetConfig, data str
 	if err != nil {
 		return nil, err
 	}
+	node := "wasm/shim/node_modules/.bin/node" // the version that the shim's tools need, if it is installed there
+	if _, err := os.Stat(node); err != nil {
+		node = "node"
+	}
 	commands := []struct {
 		name    string
 		command []string
 	}{
 		{native, []string{self, "-serve-native"}},
 		{hostsim, nil},
-		{plain, []string{"node", "scripts/benchmark/workerd.mjs", "plain"}},
-		{resident, []string{"node", "scripts/benchmark/workerd.mjs", "resident"}},
-		{stock, []string{"node", "scripts/benchmark/workerd.mjs", "stock"}},
+		{plain, []string{node, "scripts/benchmark/workerd.mjs", "plain"}},
+		{resident, []string{node, "scripts/benchmark/workerd.mjs", "resident"}},
+		{stock, []string{node, "scripts/benchmark/workerd.mjs", "stock"}},
 	}
 	for _, c := range commands {
 		if !r.options.wants(shortNames[c.name]) {
