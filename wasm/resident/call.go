@@ -1,0 +1,94 @@
+//go:build js && wasm
+
+package resident
+
+import (
+	"context"
+	"unsafe"
+
+	"github.com/grantway/grantway/wasm/abi"
+	"github.com/grantway/grantway/worker/platform"
+)
+
+// result is how a call settled.
+type result struct {
+	failed bool
+	meta   string
+	body   []byte
+	n      int32
+}
+
+var (
+	lastCall int32
+	// pending are the calls that have not settled. A settlement finds its
+	// channel here; one that was given up is no longer in it and is dropped.
+	pending = map[int32]chan result{}
+)
+
+// begin starts an operation that belongs to request req.
+func begin(code abi.Op, req int32, meta, body []byte) (call int32, done chan result) {
+	for {
+		lastCall++
+		if lastCall <= 0 {
+			lastCall = 1
+		}
+		if _, used := pending[lastCall]; !used {
+			break
+		}
+	}
+	done = make(chan result, 1)
+	pending[lastCall] = done
+	call = lastCall
+	hostOp(int32(code), req, call,
+		unsafe.Pointer(unsafe.SliceData(meta)), int32(len(meta)),
+		unsafe.Pointer(unsafe.SliceData(body)), int32(len(body)))
+	return call, done
+}
+
+// wait waits until the call settles or ctx ends; then it gives the call up.
+func wait(ctx context.Context, name string, req, call int32, done chan result) (result, error) {
+	select {
+	case r := <-done:
+		if r.failed {
+			code, message := abi.NextLine(r.meta)
+			return r, &platform.Error{Op: name, Code: platform.Code(code), Message: message}
+		}
+		return r, nil
+	case <-ctx.Done():
+		if _, open := pending[call]; open {
+			delete(pending, call)
+			sync(abi.SyncAbort, req, call, nil, nil)
+		} else {
+			discard(req, <-done)
+		}
+		return result{}, context.Cause(ctx)
+	}
+}
+
+// discard closes the stream handle of a result that nobody waits for any more.
+// Only a fetch's result has headers in its meta and a handle in n; closing a
+// number that is no handle is harmless.
+func discard(req int32, r result) {
+	if !r.failed && r.n > 0 && r.meta != "" {
+		sync(abi.SyncCancel, req, r.n, nil, nil)
+	}
+}
+
+// do performs an operation for the request that ctx belongs to.
+func do(ctx context.Context, name string, code abi.Op, meta string, body []byte) (result, error) {
+	if err := ctx.Err(); err != nil {
+		return result{}, err
+	}
+	req := requestOf(ctx)
+	call, done := begin(code, req, []byte(meta), body)
+	return wait(ctx, name, req, call, done)
+}
+
+type requestKey struct{}
+
+// requestOf answers the id of the request that ctx belongs to; without one, 0:
+// whichever request is current.
+func requestOf(ctx context.Context) int32 {
+	id, _ := ctx.Value(requestKey{}).(int32)
+	return id
+}

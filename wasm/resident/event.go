@@ -1,0 +1,57 @@
+//go:build js && wasm
+
+package resident
+
+import (
+	"context"
+	"unsafe"
+
+	"github.com/grantway/grantway/wasm/abi"
+	"github.com/grantway/grantway/worker/platform"
+)
+
+var (
+	program platform.Program // nil until Serve
+	alive   = map[int32]context.CancelFunc{}
+)
+
+// push is how the host delivers an event. It never blocks: the host resumes the
+// guest afterwards.
+//
+//go:wasmexport push
+func push(kind, id, metaLen, bodyLen, n int32) int32 {
+	if program == nil {
+		return abi.PushNotReady
+	}
+	var data []byte
+	if metaLen+bodyLen > 0 {
+		data = make([]byte, metaLen+bodyLen)
+		hostTake(id, unsafe.Pointer(unsafe.SliceData(data)), metaLen+bodyLen)
+	}
+	meta, body := text(data[:metaLen]), data[metaLen:]
+	switch abi.Kind(kind) {
+	case abi.KindOK, abi.KindError:
+		if done := pending[id]; done != nil {
+			delete(pending, id)
+			done <- result{failed: abi.Kind(kind) == abi.KindError, meta: meta, body: body, n: n}
+		}
+	case abi.KindCancel:
+		if cancel := alive[id]; cancel != nil {
+			cancel()
+		}
+	case abi.KindFetch, abi.KindObject, abi.KindScheduled:
+		ctx, cancel := context.WithCancel(context.WithValue(context.Background(), requestKey{}, id))
+		alive[id] = cancel
+		go serve(ctx, event{kind: abi.Kind(kind), id: id, meta: meta, body: body, handle: n})
+	default:
+		sync(abi.SyncRespond, id, abi.BodyBytes, []byte("501"), nil)
+		sync(abi.SyncDone, id, 0, nil, nil)
+	}
+	return abi.PushAccepted
+}
+
+// Serve runs the program on the resident host. It never returns.
+func Serve(p platform.Program) {
+	program = p
+	select {}
+}
