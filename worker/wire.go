@@ -17,7 +17,7 @@ type services struct {
 	source        *registry.Cached
 	authenticator access.Authenticator
 	admin         *admin.API
-	keyring       *seal.Keyring // nil without GRANTWAY_SEALING_KEY
+	keyring       *seal.Keyring
 }
 
 // wire makes the domain packages and gives each the services it needs. It

@@ -19,6 +19,9 @@ func (g *Gateway) wireAdmin() *problem.Problem {
 	if p := g.wireKeyring(); p != nil {
 		return p
 	}
+	if g.platform.Env("GRANTWAY_ADMIN_KEY") == "" {
+		return missing("GRANTWAY_ADMIN_KEY", "a long random text, by which the first administrator signs in")
+	}
 	g.directory = directory.NewClient(g.platform)
 	g.source = registry.NewSource(g.platform, g.directory)
 	g.authenticator = access.NewKeys(g.platform)
@@ -36,11 +39,13 @@ func (g *Gateway) wireAdmin() *problem.Problem {
 	return nil
 }
 
-// wireKeyring reads GRANTWAY_SEALING_KEY and GRANTWAY_SEALING_KEY_PREVIOUS. Without
-// a key the gateway works, and keeps no secret.
+// wireKeyring reads GRANTWAY_SEALING_KEY and GRANTWAY_SEALING_KEY_PREVIOUS.
 func (g *Gateway) wireKeyring() *problem.Problem {
-	if g.keyring != nil || g.platform.Env("GRANTWAY_SEALING_KEY") == "" {
+	if g.keyring != nil {
 		return nil
+	}
+	if g.platform.Env("GRANTWAY_SEALING_KEY") == "" {
+		return missing("GRANTWAY_SEALING_KEY", "32 random bytes in base64, such as `openssl rand -base64 32` prints")
 	}
 	var previous []string
 	for s := range strings.SplitSeq(g.platform.Env("GRANTWAY_SEALING_KEY_PREVIOUS"), ",") {
@@ -54,4 +59,9 @@ func (g *Gateway) wireKeyring() *problem.Problem {
 	}
 	g.keyring = k
 	return nil
+}
+
+// missing is the problem of a variable that is not set.
+func missing(variable, want string) *problem.Problem {
+	return problem.New(http.StatusServiceUnavailable, "misconfigured", variable+" is not set. Set it to "+want+".")
 }
