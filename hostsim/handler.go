@@ -1,7 +1,6 @@
 package hostsim
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -9,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/grantway/grantway/hostsim/internal/instance"
 	"github.com/grantway/grantway/wasm/abi"
@@ -30,6 +28,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := &exchange{wake: make(chan struct{}, 1)}
+	defer x.leave()
 	event := &instance.Request{Kind: abi.KindFetch, Meta: meta, Client: x}
 	if r.ContentLength >= 0 && r.ContentLength <= abi.MaxInlineBody {
 		if r.ContentLength > 0 {
@@ -40,9 +39,9 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	} else {
-		body := newRequestBody(w, r)
-		defer body.stop()
-		event.Large = body
+		x.body = &requestBody{body: r.Body, rc: http.NewResponseController(w)}
+		defer x.body.stop()
+		event.Large = x.body
 	}
 	if err := h.pool.serve(event); err != nil {
 		refuse(w, r, http.StatusServiceUnavailable, "instance_failed", "The gateway could not start. See the host's log.")
@@ -79,6 +78,7 @@ func requestMeta(r *http.Request) string {
 // HTTP request. It implements instance.Client.
 type exchange struct {
 	wake chan struct{} // capacity 1
+	body *requestBody  // nil: the body was delivered with the request
 
 	mu     sync.Mutex
 	head   *instance.Response
@@ -167,7 +167,6 @@ func (x *exchange) leave() {
 // serve writes the response to the client. It panics with http.ErrAbortHandler to
 // break off a response that cannot be completed.
 func (x *exchange) serve(h *Host, w http.ResponseWriter, r *http.Request, event *instance.Request) {
-	defer x.leave()
 	rc := http.NewResponseController(w)
 	streamed := false
 	stopping := (<-chan struct{})(nil) // only for a stream that waits for events
@@ -183,6 +182,9 @@ func (x *exchange) serve(h *Host, w http.ResponseWriter, r *http.Request, event 
 		}
 		head, pieces, end, failed := x.next()
 		if head != nil {
+			if x.body != nil {
+				x.body.stop() // net/http wants the rest of the body for itself now
+			}
 			writeHead(w, head)
 			switch {
 			case head.Stream != nil:
@@ -254,53 +256,4 @@ func writeHead(w http.ResponseWriter, res *instance.Response) {
 func refuse(w http.ResponseWriter, r *http.Request, status int, code, message string) {
 	id := r.Header.Get("X-Request-Id")
 	writeProblem(w, status, code, message, id)
-}
-
-// requestBody is a request body that the guest reads through a handle.
-type requestBody struct {
-	rc   *http.ResponseController
-	body io.ReadCloser
-
-	mu      sync.Mutex
-	reading sync.WaitGroup
-	closed  bool
-}
-
-func newRequestBody(w http.ResponseWriter, r *http.Request) *requestBody {
-	rc := http.NewResponseController(w)
-	_ = rc.EnableFullDuplex() // not supported by every ResponseWriter; only needed for HTTP/1
-	return &requestBody{rc: rc, body: r.Body}
-}
-
-func (b *requestBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
-		return 0, context.Canceled
-	}
-	b.reading.Add(1)
-	b.mu.Unlock()
-	defer b.reading.Done()
-	return b.body.Read(p)
-}
-
-// Close means that the guest reads no more. net/http closes the body itself.
-func (b *requestBody) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed = true
-	return nil
-}
-
-// stop ends a read that is under way: the handler is about to return.
-func (b *requestBody) stop() {
-	_ = b.Close()
-	idle := make(chan struct{})
-	go func() { b.reading.Wait(); close(idle) }()
-	select {
-	case <-idle:
-	case <-time.After(10 * time.Millisecond):
-		_ = b.rc.SetReadDeadline(time.Now())
-		<-idle
-	}
 }

@@ -130,7 +130,7 @@ func serve(r *request) {
 		}
 	case "/object": // pass a request on to an object
 		path := q.Get("path")
-		res := do(abi.OpFetch, r.id, r.method+"\n"+q.Get("target")+"\nhttps://object.invalid"+path, r.body)
+		res := do(abi.OpFetch, r.id, r.method+"\n"+q.Get("target")+"\nhttps://object.invalid"+path, append(r.body, r.readAll(r.handle)...))
 		if res.Code != "" {
 			r.respond(502, "X-Code:"+res.Code, []byte(res.Meta))
 			return
