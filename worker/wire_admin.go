@@ -24,7 +24,7 @@ func (g *Gateway) wireAdmin() *problem.Problem {
 	}
 	g.directory = directory.NewClient(g.platform)
 	g.source = registry.NewSource(g.platform, g.directory)
-	g.authenticator = access.NewKeys(g.platform)
+	g.authenticator = access.NewKeys(g.platform, g.directory)
 	g.admin = admin.New(admin.Config{
 		Platform:      g.platform,
 		Directory:     g.directory,
@@ -34,8 +34,8 @@ func (g *Gateway) wireAdmin() *problem.Problem {
 	})
 	g.routes["v1"] = g.admin
 	g.routes["openapi.json"] = http.HandlerFunc(admin.OpenAPI)
-	g.objects[platform.Directory] = directory.NewObject(g.platform)
-	g.chores = append(g.chores, g.directory.Repair)
+	g.objects[platform.Directory] = directory.NewObject(g.platform, g.keyring)
+	g.chores = append(g.chores, g.directory.Keep)
 	return nil
 }
 

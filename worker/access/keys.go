@@ -1,34 +1,104 @@
 package access
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/recall"
 )
 
-// Keys authenticates callers by access key.
-type Keys struct {
-	bootstrap [sha256.Size]byte
-	enabled   bool
+// Lives of what an instance remembers of keys and of the bootstrap key's state.
+// With Workers KV's own delay of up to 60 s they make the bound of docs/storage.md
+// for a revocation to reach every instance.
+var keyTimes = recall.Times{Fresh: 3 * time.Second, Stale: 5 * time.Second, Absent: 3 * time.Second}
+
+// maxKeysRemembered bounds the keys and wrong keys in memory, in entries.
+const maxKeysRemembered = 4096
+
+// KV CONFIG: the stored form of a key under its hash, and the state of the
+// bootstrap key.
+const (
+	KVKey       = "key/"      // + SHA-256 of the secret, hexadecimal
+	KVBootstrap = "bootstrap" // a Bootstrap
+)
+
+// ErrNoKey means that no access key has this hash or id.
+var ErrNoKey = errors.New("access: no such key")
+
+// Bootstrap is the state of the bootstrap admin key.
+type Bootstrap struct {
+	Disabled      bool      `json:"disabled"`
+	SignedInSince time.Time `json:"signed_in_since"` // sessions that began before it have ended
 }
+
+// Origin is the truth behind KV: the Directory.
+type Origin interface {
+	// FindKey answers the key with this hash, or ErrNoKey.
+	FindKey(ctx context.Context, hash string) (*Key, error)
+	// Bootstrap answers the state of the bootstrap key.
+	Bootstrap(ctx context.Context) (Bootstrap, error)
+}
+
+// Keys authenticates callers by access key. A hot key costs one hash and one map
+// lookup.
+type Keys struct {
+	kv        platform.KV
+	origin    Origin
+	log       *slog.Logger
+	bootstrap [sha256.Size]byte
+	enabled   bool // there is a bootstrap key
+	keys      *recall.Cache[[sha256.Size]byte, *known]
+	state     *recall.Cache[struct{}, Bootstrap]
+	limits    limiter
+
+	mu    sync.Mutex
+	edits map[string]keyEdit   // by key id: what this instance has itself changed
+	used  map[string]time.Time // by key id: last use since TakeUsed
+}
+
+type known struct {
+	key       *Key
+	principal *Principal
+}
+
+type keyEdit struct {
+	key  *Key // nil: revoked
+	seq  int64
+	seen time.Time
+}
+
+// editMemory is how long an instance knows better than a KV that lags behind an
+// edit which this instance has made.
+const editMemory = 2 * time.Minute
 
 var _ Authenticator = (*Keys)(nil)
 
 // NewKeys makes the authenticator. The bootstrap admin key is GRANTWAY_ADMIN_KEY.
-func NewKeys(p platform.Platform) *Keys {
-	k := &Keys{}
+func NewKeys(p platform.Platform, origin Origin) *Keys {
+	k := &Keys{
+		kv: p.KV(platform.Config), origin: origin, log: p.Log(), edits: map[string]keyEdit{}, used: map[string]time.Time{},
+		keys:  recall.New[[sha256.Size]byte, *known](p.Background, keyTimes, maxKeysRemembered),
+		state: recall.New[struct{}, Bootstrap](p.Background, keyTimes, 1),
+	}
 	if s := p.Env("GRANTWAY_ADMIN_KEY"); s != "" {
 		k.bootstrap, k.enabled = sha256.Sum256([]byte(s)), true
 	}
 	return k
 }
 
-// Presented answers the access key of a request: from Authorization: Bearer,
-// X-Grantway-Key or x-litellm-api-key (with or without "Bearer "), or "".
+// Presented answers the access key of a request: from X-Grantway-Key,
+// x-litellm-api-key (with or without "Bearer ") or Authorization: Bearer, or "".
 func Presented(r *http.Request) string {
 	for _, name := range [...]string{"X-Grantway-Key", "X-Litellm-Api-Key"} {
 		if v := r.Header.Get(name); v != "" {
@@ -49,17 +119,180 @@ func bearer(v string) (string, bool) {
 	return "", false
 }
 
-// Authenticate finds the principal of a request.
+// Authenticate finds the principal of a request and takes one of its permits.
 func (k *Keys) Authenticate(r *http.Request) (*Principal, error) {
-	key := Presented(r)
-	if key == "" {
+	secret := Presented(r)
+	if secret == "" {
 		return nil, Unauthorized("Present an access key: Authorization: Bearer, or X-Grantway-Key.")
 	}
-	sum := sha256.Sum256([]byte(key))
-	if k.enabled && subtle.ConstantTimeCompare(sum[:], k.bootstrap[:]) == 1 {
-		return &Principal{ID: "bootstrap", Name: "bootstrap admin", Role: RoleAdmin, AllServers: true}, nil
+	p, err := k.Verify(r.Context(), secret)
+	if err != nil {
+		return nil, err
 	}
-	return nil, Unauthorized("The access key is not valid.")
+	return p, k.permit(p)
+}
+
+// Verify finds the principal whose secret this is.
+func (k *Keys) Verify(ctx context.Context, secret string) (*Principal, error) {
+	if len(secret) > MaxPresented {
+		return nil, wrongKey()
+	}
+	sum := sha256.Sum256([]byte(secret))
+	if k.enabled && subtle.ConstantTimeCompare(sum[:], k.bootstrap[:]) == 1 {
+		p, _, err := k.bootstrapPrincipal(ctx)
+		return p, err
+	}
+	if !WellFormed(secret) {
+		return nil, wrongKey()
+	}
+	kn, exists, err := k.keys.Get(ctx, sum, func(ctx context.Context) (*known, bool, error) { return k.load(ctx, sum) })
+	if err != nil {
+		return nil, err
+	}
+	// The stored hash is compared again in constant time: a store that answers
+	// another row than the one asked for must not let anybody in.
+	if !exists || !kn.key.opens(sum, time.Now()) {
+		return nil, wrongKey()
+	}
+	if err := usable(kn.key); err != nil {
+		return nil, err
+	}
+	k.touch(kn.key.ID)
+	return kn.principal, nil
+}
+
+func (k *Key) opens(sum [sha256.Size]byte, now time.Time) bool {
+	equal := func(h string) bool {
+		b, err := hex.DecodeString(h)
+		return err == nil && subtle.ConstantTimeCompare(b, sum[:]) == 1
+	}
+	return equal(k.Hash) || k.PreviousExpiresAt != nil && now.Before(*k.PreviousExpiresAt) && equal(k.PreviousHash)
+}
+
+func usable(key *Key) error {
+	switch key.Status(time.Now()) {
+	case "disabled":
+		return Unauthorized("The access key is disabled.")
+	case "expired":
+		return Unauthorized("The access key has expired.")
+	}
+	return nil
+}
+
+func (k *Keys) load(ctx context.Context, sum [sha256.Size]byte) (*known, bool, error) {
+	hash := hex.EncodeToString(sum[:])
+	key, err := k.published(ctx, hash)
+	if err != nil {
+		if !errors.Is(err, platform.ErrNotFound) {
+			k.log.WarnContext(ctx, "CONFIG is not readable; asking the Directory", slog.String("error", err.Error()))
+		}
+		key, err = k.origin.FindKey(ctx, hash)
+		if errors.Is(err, ErrNoKey) {
+			return nil, false, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if e, ok := k.edits[key.ID]; ok && time.Since(e.seen) < editMemory && e.seq > key.Version {
+		key = e.key
+	}
+	if key == nil {
+		return nil, false, nil
+	}
+	return &known{key, key.Principal()}, true, nil
+}
+
+func (k *Keys) published(ctx context.Context, hash string) (*Key, error) {
+	b, err := k.kv.Get(ctx, KVKey+hash)
+	if err != nil {
+		return nil, err
+	}
+	key := &Key{}
+	return key, json.Unmarshal(b, key)
+}
+
+// Edited makes a change of a key effective in this instance at once. key nil
+// means that old was revoked; old nil means that key is new.
+func (k *Keys) Edited(old, key *Key, seq int64) {
+	k.mu.Lock()
+	for id, e := range k.edits {
+		if time.Since(e.seen) >= editMemory {
+			delete(k.edits, id)
+		}
+	}
+	for _, x := range [...]*Key{old, key} {
+		if x != nil {
+			k.edits[x.ID] = keyEdit{key, seq, time.Now()}
+		}
+	}
+	k.mu.Unlock()
+	put := func(x *Key, kn *known) {
+		for _, h := range x.Hashes() {
+			if b, err := hex.DecodeString(h); err == nil && len(b) == sha256.Size {
+				k.keys.Put([sha256.Size]byte(b), kn, kn != nil)
+			}
+		}
+	}
+	if old != nil {
+		put(old, nil)
+	}
+	if key != nil {
+		put(key, &known{key, key.Principal()})
+	}
+}
+
+// BootstrapEdited makes a change of the bootstrap key's state effective in this
+// instance at once.
+func (k *Keys) BootstrapEdited(b Bootstrap) { k.state.Put(struct{}{}, b, true) }
+
+func (k *Keys) bootstrapPrincipal(ctx context.Context) (*Principal, time.Time, error) {
+	b, _, err := k.state.Get(ctx, struct{}{}, func(ctx context.Context) (Bootstrap, bool, error) {
+		var b Bootstrap
+		raw, err := k.kv.Get(ctx, KVBootstrap)
+		if err == nil {
+			err = json.Unmarshal(raw, &b)
+		}
+		if err != nil {
+			b, err = k.origin.Bootstrap(ctx)
+		}
+		return b, true, err
+	})
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if b.Disabled {
+		return nil, time.Time{}, Unauthorized("The bootstrap key is disabled; use an admin key.")
+	}
+	return &Principal{ID: "bootstrap", Name: "bootstrap admin", Role: RoleAdmin, AllServers: true}, b.SignedInSince, nil
+}
+
+// touch remembers that a key was used.
+func (k *Keys) touch(id string) {
+	now := time.Now()
+	k.mu.Lock()
+	k.used[id] = now
+	k.mu.Unlock()
+}
+
+// TakeUsed answers the last uses by key id since it was last asked.
+func (k *Keys) TakeUsed() map[string]time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	used := k.used
+	k.used = map[string]time.Time{}
+	return used
+}
+
+func (k *Keys) permit(p *Principal) error {
+	if wait := k.limits.take(p.ID, p.RequestsPerMinute, time.Now()); wait > 0 {
+		pr := problem.New(http.StatusTooManyRequests, "rate_limited", "This access key has used its requests of this minute.")
+		pr.RetryAfter = int((wait + time.Second - 1) / time.Second)
+		return pr
+	}
+	return nil
 }
 
 // Unauthorized is the answer to a caller who is not known (RFC 6750 §3).
@@ -68,3 +301,5 @@ func Unauthorized(message string) *problem.Problem {
 	p.Header = http.Header{"Www-Authenticate": {`Bearer realm="grantway"`}}
 	return p
 }
+
+func wrongKey() *problem.Problem { return Unauthorized("The access key is not valid.") }

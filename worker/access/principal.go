@@ -5,6 +5,8 @@ package access
 import (
 	"context"
 	"net/http"
+
+	"github.com/grantway/grantway/worker/registry"
 )
 
 // Role says what a principal may do besides calling servers.
@@ -93,4 +95,10 @@ func (p *Principal) MayUseTool(serverID, tool string) bool {
 		}
 	}
 	return false
+}
+
+// MayCall reports whether the principal may call this server: by its own grants,
+// or because the server is open to every key.
+func (p *Principal) MayCall(rec *registry.Record) bool {
+	return p != nil && (rec.AllowAllKeys || p.MayUse(rec.ServerID, rec.Groups))
 }

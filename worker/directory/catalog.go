@@ -9,17 +9,24 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/registry"
 )
 
-// catalog remembers of every server what lists are filtered and sorted by, about
-// 300 bytes each, so that a page of a list reads only its own records.
+// catalog remembers of every server and key what lists are filtered and sorted
+// by, about 300 bytes each, so that a page of a list reads only its own records.
 type catalog struct {
 	mu      sync.Mutex
-	loaded  bool
-	seq     int64
-	servers map[string]*summary
+	servers shelf[*summary]
+	keys    shelf[*keySummary]
+}
+
+// shelf is one kind of record as of a sequence number.
+type shelf[T any] struct {
+	loaded bool
+	seq    int64
+	byID   map[string]T
 }
 
 type summary struct {
@@ -38,48 +45,77 @@ func summarise(r *registry.Record) *summary {
 	}
 }
 
-// snapshot answers the summaries of all servers as of now.
-func (c *catalog) snapshot(ctx context.Context, st platform.Storage) ([]*summary, int64, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	seq, _, err := readSeq(ctx, st)
+// list answers everything on the shelf as of now.
+func (s *shelf[T]) list(ctx context.Context, st platform.Storage, prefix string, decode func(value []byte) (string, T, error)) ([]T, error) {
+	seq, err := readSeq(ctx, st)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	if !c.loaded || c.seq != seq {
-		servers := map[string]*summary{}
-		err := scan(ctx, st, keyServer, 500, func(_ string, value []byte) error {
-			r, err := registry.Decode(value)
-			if err != nil {
-				return err
-			}
-			servers[r.ServerID] = summarise(r)
-			return nil
+	if !s.loaded || s.seq != seq {
+		byID := map[string]T{}
+		err := scan(ctx, st, prefix, 500, func(_ string, value []byte) error {
+			id, v, err := decode(value)
+			byID[id] = v
+			return err
 		})
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		c.servers, c.seq, c.loaded = servers, seq, true
+		s.byID, s.seq, s.loaded = byID, seq, true
 	}
-	return slices.Collect(maps.Values(c.servers)), seq, nil
+	return slices.Collect(maps.Values(s.byID)), nil
 }
 
-// applied brings a change of this instance into the cache, if the cache was
-// exactly one change behind it; else the next snapshot reads everything.
-func (c *catalog) applied(seq int64, written []*registry.Record, deleted []string) {
+func (c *catalog) listServers(ctx context.Context, st platform.Storage) ([]*summary, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.loaded || c.seq != seq-1 {
-		c.loaded = false
-		return
+	return c.servers.list(ctx, st, keyServer, func(value []byte) (string, *summary, error) {
+		r, err := registry.Decode(value)
+		if err != nil {
+			return "", nil, err
+		}
+		return r.ServerID, summarise(r), nil
+	})
+}
+
+// change is what one transaction did.
+type change struct {
+	written     []*registry.Record
+	deleted     []string
+	keysWritten []*access.Key
+	keysDeleted []string
+}
+
+// applied brings a change of this instance into the shelves that were exactly one
+// change behind it; the others read everything at their next list.
+func (c *catalog) applied(seq int64, ch change) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.servers.follows(seq) {
+		for _, r := range ch.written {
+			c.servers.byID[r.ServerID] = summarise(r)
+		}
+		for _, id := range ch.deleted {
+			delete(c.servers.byID, id)
+		}
 	}
-	for _, r := range written {
-		c.servers[r.ServerID] = summarise(r)
+	if c.keys.follows(seq) {
+		for _, k := range ch.keysWritten {
+			c.keys.byID[k.ID] = summariseKey(k)
+		}
+		for _, id := range ch.keysDeleted {
+			delete(c.keys.byID, id)
+		}
 	}
-	for _, id := range deleted {
-		delete(c.servers, id)
+}
+
+func (s *shelf[T]) follows(seq int64) bool {
+	if !s.loaded || s.seq != seq-1 {
+		s.loaded = false
+		return false
 	}
-	c.seq = seq
+	s.seq = seq
+	return true
 }
 
 // compare orders summaries by a field; equal ones by id, so that a page is stable.

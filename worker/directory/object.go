@@ -11,18 +11,22 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/seal"
 )
 
 // Object serves the Directory. What it keeps in memory is a cache that is
 // checked against the storage's sequence number at every use, because Go's
 // memory may outlive the Durable Object.
 type Object struct {
-	platform platform.Platform
-	log      *slog.Logger
-	ops      map[string]operation
+	platform  platform.Platform
+	log       *slog.Logger
+	keyring   *seal.Keyring
+	ops       map[string]operation
+	resealing atomic.Bool
 
 	// writing spares transactions of this instance the conflicts among themselves;
 	// correctness comes from the expectations in each transaction.
@@ -34,15 +38,31 @@ type Object struct {
 type operation func(ctx context.Context, st platform.Storage, body []byte) (any, error)
 
 // NewObject makes the handler of class DIRECTORY.
-func NewObject(p platform.Platform) *Object {
-	o := &Object{platform: p, log: p.Log()}
+// keyring is nil where there is no sealing key: then nothing can be re-sealed.
+func NewObject(p platform.Platform, keyring *seal.Keyring) *Object {
+	o := &Object{platform: p, log: p.Log(), keyring: keyring}
 	o.ops = map[string]operation{
-		"server.find":   decoded(o.findServer),
-		"server.list":   decoded(o.listServers),
-		"server.all":    decoded(o.allServers),
-		"server.write":  decoded(o.writeServers),
-		"server.delete": decoded(o.deleteServers),
-		"publish":       decoded(o.publish),
+		"server.find":    decoded(o.findServer),
+		"server.list":    decoded(o.listServers),
+		"server.all":     decoded(o.allServers),
+		"server.write":   decoded(o.writeServers),
+		"server.delete":  decoded(o.deleteServers),
+		"key.find":       decoded(o.findKey),
+		"key.list":       decoded(o.listKeys),
+		"key.write":      decoded(o.writeKeys),
+		"key.delete":     decoded(o.deleteKey),
+		"audit.append":   decoded(o.appendAudit),
+		"audit.list":     decoded(o.listAudit),
+		"audit.export":   decoded(o.exportAudit),
+		"audit.verify":   decoded(o.verifyAudit),
+		"usage.add":      decoded(o.addUsage),
+		"usage.get":      decoded(o.getUsage),
+		"usage.spark":    decoded(o.sparks),
+		"settings.get":   decoded(o.getSettings),
+		"settings.write": decoded(o.writeSettings),
+		"reseal":         decoded(o.reseal),
+		"republish":      decoded(o.republish),
+		"keep":           decoded(o.keep),
 	}
 	return o
 }
@@ -87,77 +107,33 @@ func (o *Object) ServeObject(w http.ResponseWriter, r *http.Request, a platform.
 	_, _ = w.Write(b)
 }
 
-// maxConflicts is how often a transaction is tried again when another life of
-// the object got in between.
-const maxConflicts = 16
-
-// errConflict makes mutate read and decide again.
-var errConflict = errors.New("directory: storage changed meanwhile")
-
-// mutate runs decide, which reads the storage and answers the steps of one
-// transaction, until the transaction holds. seq is the sequence number that the
-// change will have; mutate adds its expectation and its growth.
-func (o *Object) mutate(ctx context.Context, st platform.Storage, decide func(seq int64) ([]platform.Step, error)) (int64, error) {
-	o.writing.Lock()
-	defer o.writing.Unlock()
-	for range maxConflicts {
-		seq, guard, err := nextSeq(ctx, st)
-		if err != nil {
-			return 0, err
-		}
-		steps, err := decide(seq)
-		if errors.Is(err, errConflict) {
-			continue
-		}
-		if err != nil {
-			return 0, err
-		}
-		if len(steps) == 0 {
-			return seq - 1, nil // nothing to change
-		}
-		ok, err := st.Transact(ctx, append(guard, steps...)...)
-		if err != nil {
-			return 0, storageProblem(err)
-		}
-		if ok {
-			return seq, nil
-		}
-	}
-	return 0, problem.New(http.StatusServiceUnavailable, "directory_busy", "Too many changes at once; try again.")
-}
-
 // keySeq holds the sequence number, in decimal: it grows by one with every
 // transaction that changes configuration.
 const keySeq = "seq"
 
-func readSeq(ctx context.Context, st platform.Storage) (int64, []byte, error) {
-	b, err := st.Get(ctx, keySeq)
-	if errors.Is(err, platform.ErrNotFound) {
-		return 0, nil, nil
-	}
+func readSeq(ctx context.Context, st platform.Storage) (int64, error) {
+	b, err := get(ctx, st, keySeq)
 	if err != nil {
-		return 0, nil, storageProblem(err)
+		return 0, err
+	}
+	return parseSeq(b)
+}
+
+// parseSeq reads a sequence number; nil is 0.
+func parseSeq(b []byte) (int64, error) {
+	if b == nil {
+		return 0, nil
 	}
 	n, err := strconv.ParseInt(string(b), 10, 64)
 	if err != nil {
-		return 0, nil, fmt.Errorf("directory: sequence number: %w", err)
+		return 0, fmt.Errorf("directory: sequence number: %w", err)
 	}
-	return n, b, nil
+	return n, nil
 }
 
-// nextSeq answers the next sequence number and the steps that claim it.
-func nextSeq(ctx context.Context, st platform.Storage) (int64, []platform.Step, error) {
-	n, b, err := readSeq(ctx, st)
-	if err != nil {
-		return 0, nil, err
-	}
-	guard := platform.Expect(keySeq, b)
-	if b == nil {
-		guard = platform.Absent(keySeq)
-	}
-	n++
-	return n, []platform.Step{guard, platform.Put(keySeq, strconv.AppendInt(nil, n, 10))}, nil
-}
+func formatSeq(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
+
+func isNotFound(err error) bool { return errors.Is(err, platform.ErrNotFound) }
 
 // get answers nil for an absent key.
 func get(ctx context.Context, st platform.Storage, key string) ([]byte, error) {

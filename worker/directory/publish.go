@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/registry"
 )
@@ -20,8 +21,11 @@ import (
 // makes it safe to run twice, and then removes the notes, each only if it is still
 // the one it has read.
 const (
-	keyOutboxServer  = "outbox/server/" // + server_id: JSON note with the references to take back
-	keyOutboxCatalog = "outbox/catalog"
+	keyOutboxBootstrap = "outbox/bootstrap"
+	keyOutboxCatalog   = "outbox/catalog"
+	keyOutboxGrants    = "outbox/grants/" // + server_id of a deleted server
+	keyOutboxKey       = "outbox/key/"    // + id: note with the hashes to take back
+	keyOutboxServer    = "outbox/server/" // + server_id: note with the references to take back
 )
 
 // publishWithin is how long a change waits for its own publication before it is
@@ -34,13 +38,14 @@ const publishRetry = 1500 * time.Millisecond
 
 type note struct {
 	Seq  int64    `json:"seq"`
-	Refs []string `json:"refs,omitempty"` // references that may be in KV and need not be valid any more
+	Refs []string `json:"refs,omitempty"` // references, or hashes, that may be in KV and need not be valid any more
 }
 
-// announceServer leaves the note that this server must be published.
-func (t *transaction) announceServer(ctx context.Context, seq int64, id string, old *registry.Record) error {
+// announce leaves a note under key that takes over the references of a note that
+// is still there.
+func (t *transaction) announce(ctx context.Context, seq int64, key string, refs []string) error {
 	n := note{Seq: seq}
-	pending, err := t.get(ctx, keyOutboxServer+id)
+	pending, err := t.get(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -50,24 +55,33 @@ func (t *transaction) announceServer(ctx context.Context, seq int64, id string, 
 			n.Refs = earlier.Refs
 		}
 	}
-	if old != nil {
-		for _, ref := range old.Refs() {
-			if !slices.Contains(n.Refs, ref) {
-				n.Refs = append(n.Refs, ref)
-			}
+	for _, ref := range refs {
+		if !slices.Contains(n.Refs, ref) {
+			n.Refs = append(n.Refs, ref)
 		}
 	}
-	b, err := json.Marshal(n)
-	if err != nil {
+	return t.putJSON(key, n)
+}
+
+// announceKey leaves the note that this key must be published.
+func (t *transaction) announceKey(ctx context.Context, seq int64, id string, old *access.Key) error {
+	var hashes []string
+	if old != nil {
+		hashes = old.Hashes()
+	}
+	return t.announce(ctx, seq, keyOutboxKey+id, hashes)
+}
+
+// announceServer leaves the note that this server must be published.
+func (t *transaction) announceServer(ctx context.Context, seq int64, id string, old *registry.Record) error {
+	var refs []string
+	if old != nil {
+		refs = old.Refs()
+	}
+	if err := t.announce(ctx, seq, keyOutboxServer+id, refs); err != nil {
 		return err
 	}
-	t.put(keyOutboxServer+id, b)
-	c, err := json.Marshal(note{Seq: seq})
-	if err != nil {
-		return err
-	}
-	t.put(keyOutboxCatalog, c)
-	return nil
+	return t.putJSON(keyOutboxCatalog, note{Seq: seq})
 }
 
 type publishing struct {
@@ -133,17 +147,11 @@ func (o *Object) drain(ctx context.Context, st platform.Storage) error {
 		if len(entries) == 0 {
 			return nil
 		}
-		// The catalogue's note sorts before the servers' and is cleared after them, so
-		// that a reader of the new catalogue finds the new records.
+		// Servers sort last and go first, so that a reader of the new catalogue finds
+		// the new records.
 		slices.Reverse(entries)
 		for _, e := range entries {
-			switch {
-			case e.Key == keyOutboxCatalog:
-				err = o.publishCatalog(ctx, st, kv)
-			case strings.HasPrefix(e.Key, keyOutboxServer):
-				err = publishServer(ctx, st, kv, strings.TrimPrefix(e.Key, keyOutboxServer), e.Value)
-			}
-			if err != nil {
+			if err := o.publishOne(ctx, st, kv, e); err != nil {
 				return err
 			}
 			if _, err := st.Transact(ctx, platform.Expect(e.Key, e.Value), platform.Delete(e.Key)); err != nil {
@@ -151,6 +159,67 @@ func (o *Object) drain(ctx context.Context, st platform.Storage) error {
 			}
 		}
 	}
+}
+
+func (o *Object) publishOne(ctx context.Context, st platform.Storage, kv platform.KV, e platform.Entry) error {
+	switch {
+	case e.Key == keyOutboxCatalog:
+		return o.publishCatalog(ctx, st, kv)
+	case e.Key == keyOutboxBootstrap:
+		s, err := o.getSettings(ctx, st, nothing{})
+		if err != nil {
+			return err
+		}
+		b, err := json.Marshal(s.Bootstrap())
+		if err != nil {
+			return err
+		}
+		return kv.Put(ctx, access.KVBootstrap, b, 0)
+	case strings.HasPrefix(e.Key, keyOutboxServer):
+		return publishServer(ctx, st, kv, strings.TrimPrefix(e.Key, keyOutboxServer), e.Value)
+	case strings.HasPrefix(e.Key, keyOutboxKey):
+		return publishKey(ctx, st, kv, strings.TrimPrefix(e.Key, keyOutboxKey), e.Value)
+	case strings.HasPrefix(e.Key, keyOutboxGrants):
+		return o.dropGrants(ctx, st, strings.TrimPrefix(e.Key, keyOutboxGrants))
+	}
+	return nil // a note of a later version of the gateway
+}
+
+// publishKey writes the stored key under its hashes. The entry of a hash that has
+// been rotated away ends by itself in KV as well.
+func publishKey(ctx context.Context, st platform.Storage, kv platform.KV, id string, value []byte) error {
+	var n note
+	if err := json.Unmarshal(value, &n); err != nil {
+		return err
+	}
+	k, err := readKey(ctx, st.Get, id)
+	if err != nil {
+		return err
+	}
+	gone := n.Refs
+	if k != nil {
+		b, err := json.Marshal(k)
+		if err != nil {
+			return err
+		}
+		if err := kv.Put(ctx, access.KVKey+k.Hash, b, 0); err != nil {
+			return err
+		}
+		gone = slices.DeleteFunc(gone, func(h string) bool { return h == k.Hash })
+		if k.PreviousHash != "" && k.PreviousExpiresAt != nil && time.Now().Before(*k.PreviousExpiresAt) {
+			ttl := max(time.Minute, time.Until(*k.PreviousExpiresAt).Round(time.Second))
+			if err := kv.Put(ctx, access.KVKey+k.PreviousHash, b, ttl); err != nil {
+				return err
+			}
+			gone = slices.DeleteFunc(gone, func(h string) bool { return h == k.PreviousHash })
+		}
+	}
+	for _, h := range gone {
+		if err := kv.Delete(ctx, access.KVKey+h); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func publishServer(ctx context.Context, st platform.Storage, kv platform.KV, id string, value []byte) error {
@@ -189,7 +258,7 @@ func publishServer(ctx context.Context, st platform.Storage, kv platform.KV, id 
 }
 
 func (o *Object) publishCatalog(ctx context.Context, st platform.Storage, kv platform.KV) error {
-	seq, _, err := readSeq(ctx, st)
+	seq, err := readSeq(ctx, st)
 	if err != nil {
 		return err
 	}
@@ -221,66 +290,87 @@ func (o *Object) publishCatalog(ctx context.Context, st platform.Storage, kv pla
 	return registry.PublishCatalog(ctx, kv, registry.EncodeCatalog(seq, out))
 }
 
-type (
-	publishIn  struct{ Everything bool }
-	publishOut struct{ Servers, Keys int }
-)
+type publishOut struct{ Servers, Keys int }
 
-// publish repairs an interrupted publication; with Everything it writes KV CONFIG
-// anew from the storage.
-func (o *Object) publish(ctx context.Context, st platform.Storage, in publishIn) (publishOut, error) {
+// republish takes out of KV CONFIG what is not in the storage, and leaves a note
+// for everything that is; the publisher does the rest in the background.
+func (o *Object) republish(ctx context.Context, st platform.Storage, _ nothing) (publishOut, error) {
 	var out publishOut
-	if in.Everything {
-		if err := o.announceEverything(ctx, st, &out); err != nil {
-			return out, err
+	for _, kind := range [...]struct {
+		stored, outbox string
+		n              *int
+	}{{keyServer, keyOutboxServer, &out.Servers}, {keyKey, keyOutboxKey, &out.Keys}} {
+		start := ""
+		for {
+			entries, err := st.List(ctx, platform.ListOptions{Prefix: kind.stored, Start: start, Limit: 500})
+			if err != nil {
+				return out, storageProblem(err)
+			}
+			err = o.transact(ctx, st, func(t *transaction) error {
+				for _, e := range entries {
+					if err := t.announce(ctx, 0, kind.outbox+strings.TrimPrefix(e.Key, kind.stored), nil); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return out, err
+			}
+			*kind.n += len(entries)
+			if len(entries) < 500 {
+				break
+			}
+			start = entries[len(entries)-1].Key + "\x00"
 		}
-		o.startPublishing(ctx, st)
-		return out, nil
 	}
-	if err := o.drain(ctx, st); err != nil {
-		return out, unavailable().Because(err)
-	}
-	return out, nil
-}
-
-// announceEverything leaves a note for every record, in pages of their own.
-func (o *Object) announceEverything(ctx context.Context, st platform.Storage, out *publishOut) error {
-	var steps []platform.Step
-	flush := func() error {
-		if len(steps) == 0 {
-			return nil
-		}
-		_, err := st.Transact(ctx, steps...)
-		steps = steps[:0]
-		if err != nil {
-			return storageProblem(err)
-		}
-		return nil
-	}
-	err := scan(ctx, st, keyServer, 500, func(key string, _ []byte) error {
-		out.Servers++
-		steps = append(steps, platform.Put(keyOutboxServer+strings.TrimPrefix(key, keyServer), []byte("{}")))
-		if len(steps) == 500 {
-			return flush()
-		}
+	err := o.transact(ctx, st, func(t *transaction) error {
+		t.put(keyOutboxBootstrap, []byte("{}"))
+		t.put(keyOutboxCatalog, []byte("{}"))
 		return nil
 	})
 	if err != nil {
-		return err
+		return out, err
 	}
-	steps = append(steps, platform.Put(keyOutboxCatalog, []byte("{}")))
-	return flush()
+	if err := o.sweepKV(ctx, st); err != nil {
+		return out, unavailable().Because(err)
+	}
+	o.startPublishing(ctx, st)
+	return out, nil
 }
 
-// Repair finishes publications that were interrupted.
-func (c *Client) Repair(ctx context.Context) error {
-	_, err := call[publishOut](ctx, c, "publish", true, publishIn{})
-	return err
+// sweepKV deletes published copies that the storage knows nothing of.
+func (o *Object) sweepKV(ctx context.Context, st platform.Storage) error {
+	kv := o.platform.KV(platform.Config)
+	for _, kind := range [...]struct{ published, owner string }{{registry.KVServer, keyRef}, {access.KVKey, keyKeyHash}} {
+		for cursor := ""; ; {
+			keys, next, err := kv.List(ctx, kind.published, 1000, cursor)
+			if err != nil {
+				return err
+			}
+			for _, k := range keys {
+				owner, err := get(ctx, st, kind.owner+strings.TrimPrefix(k, kind.published))
+				if err != nil {
+					return err
+				}
+				if owner == nil {
+					if err := kv.Delete(ctx, k); err != nil {
+						return err
+					}
+				}
+			}
+			if next == "" {
+				break
+			}
+			cursor = next
+		}
+	}
+	return nil
 }
 
 // Republish writes KV CONFIG anew from the Directory, in the background, and
 // answers how many servers and keys that concerns.
 func (c *Client) Republish(ctx context.Context) (servers, keys int, err error) {
-	out, err := call[publishOut](ctx, c, "publish", true, publishIn{Everything: true})
+	out, err := call[publishOut](ctx, c, "republish", true, nothing{})
 	return out.Servers, out.Keys, err
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/grantway/grantway/worker/audit"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
@@ -18,6 +20,8 @@ import (
 const (
 	keyServer = "server/" // + server_id: the stored record
 	keyRef    = "ref/"    // + folded reference: the server_id that owns it
+
+	keyEmptyPrefix = "empty-prefix" // the server_id that has empty_prefix
 )
 
 // Limits of the Directory.
@@ -83,10 +87,12 @@ type (
 	writeIn struct {
 		Docs   []json.RawMessage
 		Expect []int64
+		Audit  []audit.Entry
 	}
 	deleteIn struct {
 		IDs    []string
 		Expect []int64
+		Audit  []audit.Entry
 	}
 	changesOut struct {
 		Seq           int64
@@ -150,10 +156,11 @@ func (c *Client) ListServers(ctx context.Context, q ServerQuery) (ServerPage, er
 	return page, nil
 }
 
-// WriteServers creates and changes servers in one transaction: all or none.
-// Version of each written record becomes the transaction's sequence number.
-func (c *Client) WriteServers(ctx context.Context, writes []ServerWrite) (Written, error) {
-	var in writeIn
+// WriteServers creates and changes servers in one transaction, together with
+// their entries in the audit log: all or none. Version of each written record becomes
+// the transaction's sequence number.
+func (c *Client) WriteServers(ctx context.Context, writes []ServerWrite, entries ...audit.Entry) (Written, error) {
+	in := writeIn{Audit: entries}
 	for _, w := range writes {
 		b, err := registry.Encode(w.Record)
 		if err != nil {
@@ -166,8 +173,8 @@ func (c *Client) WriteServers(ctx context.Context, writes []ServerWrite) (Writte
 
 // DeleteServers deletes servers in one transaction; expect is their version, 0
 // for any.
-func (c *Client) DeleteServers(ctx context.Context, ids []string, expect []int64) (Written, error) {
-	return c.changes(ctx, "server.delete", deleteIn{ids, expect})
+func (c *Client) DeleteServers(ctx context.Context, ids []string, expect []int64, entries ...audit.Entry) (Written, error) {
+	return c.changes(ctx, "server.delete", deleteIn{ids, expect, entries})
 }
 
 func (c *Client) changes(ctx context.Context, op string, in any) (Written, error) {
@@ -214,7 +221,7 @@ func notFound(ref string) *problem.Problem {
 
 func (o *Object) allServers(ctx context.Context, st platform.Storage, in serversAll) (serversAllOut, error) {
 	const page = 200
-	seq, _, err := readSeq(ctx, st)
+	seq, err := readSeq(ctx, st)
 	if err != nil {
 		return serversAllOut{}, err
 	}
@@ -241,7 +248,7 @@ func (o *Object) listServers(ctx context.Context, st platform.Storage, q ServerQ
 	if order == nil || q.Limit < 1 || q.Limit > MaxPage {
 		return serverPageOut{}, problem.New(http.StatusBadRequest, "invalid_query", "The list's sort or limit is not valid.")
 	}
-	all, _, err := o.catalog.snapshot(ctx, st)
+	all, err := o.catalog.listServers(ctx, st)
 	if err != nil {
 		return serverPageOut{}, err
 	}
@@ -300,27 +307,26 @@ func (o *Object) writeServers(ctx context.Context, st platform.Storage, in write
 	}
 	var out changesOut
 	var written []*registry.Record
-	seq, err := o.mutate(ctx, st, func(seq int64) ([]platform.Step, error) {
+	seq, err := o.mutate(ctx, st, func(t *transaction, seq int64) error {
 		out, written = changesOut{Seq: seq}, nil
-		t := newTransaction(st)
 		for i, doc := range in.Docs {
 			rec, err := registry.Decode(doc)
 			if err != nil {
-				return nil, problem.New(http.StatusBadRequest, "invalid_record", "The record is not readable.").Because(err)
+				return problem.New(http.StatusBadRequest, "invalid_record", "The record is not readable.").Because(err)
 			}
 			before, after, err := t.writeServer(ctx, seq, rec, in.Expect[i])
 			if err != nil {
-				return nil, err
+				return err
 			}
 			out.Before, out.After = append(out.Before, before), append(out.After, after)
 			written = append(written, rec)
 		}
-		return t.steps(), nil
+		return t.audit(ctx, in.Audit)
 	})
 	if err != nil {
 		return changesOut{}, err
 	}
-	o.catalog.applied(seq, written, nil)
+	o.catalog.applied(seq, change{written: written})
 	o.publishNow(ctx, st)
 	return out, nil
 }
@@ -330,22 +336,140 @@ func (o *Object) deleteServers(ctx context.Context, st platform.Storage, in dele
 		return changesOut{}, problem.New(http.StatusBadRequest, "too_many_writes", fmt.Sprintf("One transaction deletes 1 to %d servers.", MaxWrites))
 	}
 	var out changesOut
-	seq, err := o.mutate(ctx, st, func(seq int64) ([]platform.Step, error) {
+	seq, err := o.mutate(ctx, st, func(t *transaction, seq int64) error {
 		out = changesOut{Seq: seq}
-		t := newTransaction(st)
 		for i, id := range in.IDs {
 			before, err := t.deleteServer(ctx, seq, id, in.Expect[i])
 			if err != nil {
-				return nil, err
+				return err
 			}
 			out.Before, out.After = append(out.Before, before), append(out.After, nil)
 		}
-		return t.steps(), nil
+		return t.audit(ctx, in.Audit)
 	})
 	if err != nil {
 		return changesOut{}, err
 	}
-	o.catalog.applied(seq, nil, in.IDs)
+	o.catalog.applied(seq, change{deleted: in.IDs})
 	o.publishNow(ctx, st)
 	return out, nil
+}
+
+// writeServer answers the stored form before (nil: it is new) and after.
+func (t *transaction) writeServer(ctx context.Context, seq int64, rec *registry.Record, expect int64) (before, after []byte, err error) {
+	before, err = t.get(ctx, keyServer+rec.ServerID)
+	if err != nil {
+		return nil, nil, err
+	}
+	var old *registry.Record
+	if before != nil {
+		if old, err = registry.Decode(before); err != nil {
+			return nil, nil, err
+		}
+	}
+	switch {
+	case old == nil && expect != 0:
+		return nil, nil, notFound(rec.ServerID)
+	case old != nil && old.Version != expect:
+		return nil, nil, conflict(old.Version)
+	}
+	if old != nil {
+		for _, ref := range old.Refs() {
+			t.delete(keyRef + ref)
+		}
+	}
+	for _, ref := range rec.Refs() {
+		owner, err := t.get(ctx, keyRef+ref)
+		if err != nil {
+			return nil, nil, err
+		}
+		if owner != nil && string(owner) != rec.ServerID {
+			return nil, nil, duplicate(rec, ref)
+		}
+		t.put(keyRef+ref, []byte(rec.ServerID))
+	}
+	if err := t.claimEmptyPrefix(ctx, old, rec); err != nil {
+		return nil, nil, err
+	}
+	rec.Version = seq
+	if after, err = registry.Encode(rec); err != nil {
+		return nil, nil, err
+	}
+	if len(after) > MaxRecord {
+		return nil, nil, problem.New(http.StatusRequestEntityTooLarge, "record_too_large", fmt.Sprintf("The record of %q is larger than %d bytes.", rec.ServerName, MaxRecord))
+	}
+	t.put(keyServer+rec.ServerID, after)
+	return before, after, t.announceServer(ctx, seq, rec.ServerID, old)
+}
+
+// claimEmptyPrefix sees to it that at most one server has no prefix before its
+// tools' names in the aggregate.
+func (t *transaction) claimEmptyPrefix(ctx context.Context, old, rec *registry.Record) error {
+	if !rec.EmptyPrefix {
+		if old != nil && old.EmptyPrefix {
+			t.delete(keyEmptyPrefix)
+		}
+		return nil
+	}
+	owner, err := t.get(ctx, keyEmptyPrefix)
+	if err != nil {
+		return err
+	}
+	if owner != nil && string(owner) != rec.ServerID {
+		p := problem.New(http.StatusConflict, "duplicate_empty_prefix", "Another server already has empty_prefix.")
+		p.Fields = []problem.Field{{Path: "empty_prefix", Code: "duplicate", Message: "At most one server may have it."}}
+		return p
+	}
+	t.put(keyEmptyPrefix, []byte(rec.ServerID))
+	return nil
+}
+
+func (t *transaction) deleteServer(ctx context.Context, seq int64, id string, expect int64) ([]byte, error) {
+	before, err := t.get(ctx, keyServer+id)
+	if err != nil {
+		return nil, err
+	}
+	if before == nil {
+		return nil, notFound(id)
+	}
+	old, err := registry.Decode(before)
+	if err != nil {
+		return nil, err
+	}
+	if expect != 0 && old.Version != expect {
+		return nil, conflict(old.Version)
+	}
+	for _, ref := range old.Refs() {
+		t.delete(keyRef + ref)
+	}
+	if old.EmptyPrefix {
+		t.delete(keyEmptyPrefix)
+	}
+	t.delete(keyServer + id)
+	t.put(keyOutboxGrants+id, formatSeq(seq))
+	return before, t.announceServer(ctx, seq, id, old)
+}
+
+func conflict(current int64) *problem.Problem {
+	p := problem.New(http.StatusPreconditionFailed, "version_conflict", "Somebody else changed it meanwhile; read it again and repeat your change.")
+	p.Header = http.Header{"Etag": {ETag(current)}}
+	return p
+}
+
+// ETag is the entity tag of a version (RFC 9110 §8.8.3).
+func ETag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+func duplicate(rec *registry.Record, ref string) *problem.Problem {
+	p := problem.New(http.StatusConflict, "duplicate_name", "Another server has this slug, name or alias.")
+	path := "server_id"
+	switch ref {
+	case registry.Fold(rec.Slug):
+		p.Code, path = "duplicate_slug", "slug"
+	case registry.Fold(rec.ServerName):
+		path = "server_name"
+	case registry.Fold(rec.Alias):
+		path = "alias"
+	}
+	p.Fields = []problem.Field{{Path: path, Code: "duplicate", Message: fmt.Sprintf("%q is taken.", ref)}}
+	return p
 }

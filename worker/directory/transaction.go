@@ -2,19 +2,18 @@ package directory
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
-	"strconv"
 
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
-	"github.com/grantway/grantway/worker/registry"
 )
 
-// transaction collects writes, and reads what it has itself written before. The
-// sequence number guards it as a whole: any change in between undoes it.
+// transaction collects writes, and reads what it has itself written before. What
+// it read under guard must still be so when it is carried out.
 type transaction struct {
 	st      platform.Storage
+	guards  []platform.Step
 	pending map[string][]byte // nil value: deleted
 	order   []string
 }
@@ -30,6 +29,23 @@ func (t *transaction) get(ctx context.Context, key string) ([]byte, error) {
 	return get(ctx, t.st, key)
 }
 
+// guarded reads a key whose value must not change before the transaction.
+func (t *transaction) guarded(ctx context.Context, key string) ([]byte, error) {
+	if v, ok := t.pending[key]; ok {
+		return v, nil
+	}
+	v, err := get(ctx, t.st, key)
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		t.guards = append(t.guards, platform.Absent(key))
+	} else {
+		t.guards = append(t.guards, platform.Expect(key, v))
+	}
+	return v, nil
+}
+
 // put writes a value, which must not be nil.
 func (t *transaction) put(key string, value []byte) {
 	if _, ok := t.pending[key]; !ok {
@@ -41,7 +57,7 @@ func (t *transaction) put(key string, value []byte) {
 func (t *transaction) delete(key string) { t.put(key, nil) }
 
 func (t *transaction) steps() []platform.Step {
-	steps := make([]platform.Step, 0, len(t.order))
+	steps := append(make([]platform.Step, 0, len(t.guards)+len(t.order)), t.guards...)
 	for _, k := range t.order {
 		if v := t.pending[k]; v != nil {
 			steps = append(steps, platform.Put(k, v))
@@ -52,92 +68,58 @@ func (t *transaction) steps() []platform.Step {
 	return steps
 }
 
-// writeServer answers the stored form before (nil: it is new) and after.
-func (t *transaction) writeServer(ctx context.Context, seq int64, rec *registry.Record, expect int64) (before, after []byte, err error) {
-	before, err = t.get(ctx, keyServer+rec.ServerID)
-	if err != nil {
-		return nil, nil, err
-	}
-	var old *registry.Record
-	if before != nil {
-		if old, err = registry.Decode(before); err != nil {
-			return nil, nil, err
+// maxConflicts is how often a transaction is tried again when another life of
+// the object got in between.
+const maxConflicts = 16
+
+// transact runs decide, which reads the storage and says what to write, and
+// carries it out; again when what it read has changed meanwhile.
+func (o *Object) transact(ctx context.Context, st platform.Storage, decide func(t *transaction) error) error {
+	o.writing.Lock()
+	defer o.writing.Unlock()
+	for range maxConflicts {
+		t := newTransaction(st)
+		if err := decide(t); err != nil {
+			return err
 		}
-	}
-	switch {
-	case old == nil && expect != 0:
-		return nil, nil, notFound(rec.ServerID)
-	case old != nil && old.Version != expect:
-		return nil, nil, conflict(old.Version)
-	}
-	if old != nil {
-		for _, ref := range old.Refs() {
-			t.delete(keyRef + ref)
+		if len(t.order) == 0 {
+			return nil
 		}
-	}
-	for _, ref := range rec.Refs() {
-		owner, err := t.get(ctx, keyRef+ref)
+		ok, err := st.Transact(ctx, t.steps()...)
 		if err != nil {
-			return nil, nil, err
+			return storageProblem(err)
 		}
-		if owner != nil && string(owner) != rec.ServerID {
-			return nil, nil, duplicate(rec, ref)
+		if ok {
+			return nil
 		}
-		t.put(keyRef+ref, []byte(rec.ServerID))
 	}
-	rec.Version = seq
-	if after, err = registry.Encode(rec); err != nil {
-		return nil, nil, err
-	}
-	if len(after) > MaxRecord {
-		return nil, nil, problem.New(http.StatusRequestEntityTooLarge, "record_too_large", fmt.Sprintf("The record of %q is larger than %d bytes.", rec.ServerName, MaxRecord))
-	}
-	t.put(keyServer+rec.ServerID, after)
-	return before, after, t.announceServer(ctx, seq, rec.ServerID, old)
+	return problem.New(http.StatusServiceUnavailable, "directory_busy", "Too many changes at once; try again.")
 }
 
-func (t *transaction) deleteServer(ctx context.Context, seq int64, id string, expect int64) ([]byte, error) {
-	before, err := t.get(ctx, keyServer+id)
-	if err != nil {
-		return nil, err
-	}
-	if before == nil {
-		return nil, notFound(id)
-	}
-	old, err := registry.Decode(before)
-	if err != nil {
-		return nil, err
-	}
-	if expect != 0 && old.Version != expect {
-		return nil, conflict(old.Version)
-	}
-	for _, ref := range old.Refs() {
-		t.delete(keyRef + ref)
-	}
-	t.delete(keyServer + id)
-	return before, t.announceServer(ctx, seq, id, old)
+// mutate is transact for a change of configuration: it takes the next sequence
+// number, which guards the change as a whole, and answers it.
+func (o *Object) mutate(ctx context.Context, st platform.Storage, decide func(t *transaction, seq int64) error) (int64, error) {
+	var seq int64
+	err := o.transact(ctx, st, func(t *transaction) error {
+		b, err := t.guarded(ctx, keySeq)
+		if err != nil {
+			return err
+		}
+		if seq, err = parseSeq(b); err != nil {
+			return err
+		}
+		seq++
+		err = decide(t, seq)
+		if errors.Is(err, errNothing) {
+			seq--
+			t.order = nil
+			return nil
+		}
+		t.put(keySeq, formatSeq(seq))
+		return err
+	})
+	return seq, err
 }
 
-func conflict(current int64) *problem.Problem {
-	p := problem.New(http.StatusPreconditionFailed, "version_conflict", "Somebody else changed it meanwhile; read it again and repeat your change.")
-	p.Header = http.Header{"Etag": {ETag(current)}}
-	return p
-}
-
-// ETag is the entity tag of a version (RFC 9110 §8.8.3).
-func ETag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
-
-func duplicate(rec *registry.Record, ref string) *problem.Problem {
-	p := problem.New(http.StatusConflict, "duplicate_slug", "Another server has this slug, name or alias.")
-	switch ref {
-	case registry.Fold(rec.Slug):
-		p.Fields = []problem.Field{{Path: "slug", Code: "duplicate", Message: fmt.Sprintf("%q is taken.", ref)}}
-	case registry.Fold(rec.ServerName):
-		p.Code = "duplicate_name"
-		p.Fields = []problem.Field{{Path: "server_name", Code: "duplicate", Message: fmt.Sprintf("%q is taken.", ref)}}
-	case registry.Fold(rec.Alias):
-		p.Code = "duplicate_name"
-		p.Fields = []problem.Field{{Path: "alias", Code: "duplicate", Message: fmt.Sprintf("%q is taken.", ref)}}
-	}
-	return p
-}
+// errNothing ends a mutation that changes nothing.
+var errNothing = errors.New("directory: nothing to change")

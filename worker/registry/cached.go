@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grantway/grantway/worker/platform"
+	"github.com/grantway/grantway/worker/recall"
 )
 
 // Lives of what an instance remembers. Together with Workers KV's own delay of up
@@ -25,13 +26,13 @@ const (
 	// maxRemembered bounds the records and absences in memory, in entries.
 	maxRemembered = 4096
 	// editMemory is how long an instance knows better than a KV that lags behind an
-	// edit which this instance has seen.
+	// edit which this instance has made.
 	editMemory = 2 * time.Minute
 )
 
 // Keys of KV CONFIG.
 const (
-	kvServer  = "server/" // + folded reference: the stored record
+	KVServer  = "server/" // + folded reference: the stored record
 	kvCatalog = "catalog" // every record, ordered by slug
 )
 
@@ -46,21 +47,14 @@ type Origin interface {
 // Cached is the Source of the data path: instance memory, then KV CONFIG, then
 // the Directory. While KV has a record the Directory is not asked.
 type Cached struct {
-	kv         platform.KV
-	origin     Origin
-	background func(context.Context, func(context.Context))
-	log        *slog.Logger
+	kv      platform.KV
+	origin  Origin
+	log     *slog.Logger
+	records *recall.Cache[string, *Record] // by folded reference
+	all     *recall.Cache[struct{}, *listing]
 
-	mu      sync.RWMutex
-	entries map[string]*entry  // by folded reference
-	edits   map[string]edit    // by server_id: what this instance knows for sure
-	all     *listing           // nil: not loaded
-	flights map[string]*flight // by folded reference, or "\x00" for the listing
-}
-
-type entry struct {
-	rec    *Record // nil: absent
-	loaded time.Time
+	mu    sync.Mutex
+	edits map[string]edit // by server_id: what this instance has itself changed
 }
 
 type edit struct {
@@ -70,25 +64,19 @@ type edit struct {
 }
 
 type listing struct {
-	recs   []*Record
-	seq    int64
-	loaded time.Time
-}
-
-type flight struct {
-	done chan struct{}
-	rec  *Record
-	list *listing
-	err  error
+	recs []*Record // ordered by slug
+	seq  int64
 }
 
 var _ Source = (*Cached)(nil)
 
 // NewSource makes the data path's Source.
 func NewSource(p platform.Platform, origin Origin) *Cached {
+	times := recall.Times{Fresh: FreshFor, Stale: StaleFor, Absent: AbsentFor}
 	return &Cached{
-		kv: p.KV(platform.Config), origin: origin, background: p.Background, log: p.Log(),
-		entries: map[string]*entry{}, edits: map[string]edit{}, flights: map[string]*flight{},
+		kv: p.KV(platform.Config), origin: origin, log: p.Log(), edits: map[string]edit{},
+		records: recall.New[string, *Record](p.Background, times, maxRemembered),
+		all:     recall.New[struct{}, *listing](p.Background, times, 1),
 	}
 }
 
@@ -98,150 +86,67 @@ func (c *Cached) Lookup(ctx context.Context, ref string) (*Record, error) {
 	if ref == "" || len(ref) > 256 || strings.ContainsFunc(ref, control) {
 		return nil, ErrNotFound
 	}
-	c.mu.RLock()
-	e := c.entries[ref]
-	c.mu.RUnlock()
-	if e != nil {
-		age := time.Since(e.loaded)
-		if e.rec == nil && age < AbsentFor {
-			return nil, ErrNotFound
-		}
-		if e.rec != nil && age < StaleFor {
-			if age >= FreshFor {
-				c.fly(ctx, ref)
-			}
-			return e.rec, nil
-		}
+	rec, exists, err := c.records.Get(ctx, ref, func(ctx context.Context) (*Record, bool, error) {
+		rec, err := c.read(ctx, ref)
+		return rec, rec != nil, err
+	})
+	if err != nil {
+		return nil, err
 	}
-	f := c.fly(ctx, ref)
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if f.err != nil {
-		return nil, f.err
-	}
-	if f.rec == nil {
+	if !exists {
 		return nil, ErrNotFound
 	}
-	return f.rec, nil
+	return rec, nil
 }
 
 // All answers every record, ordered by slug.
 func (c *Cached) All(ctx context.Context) ([]*Record, error) {
-	c.mu.RLock()
-	l := c.all
-	c.mu.RUnlock()
-	if l != nil {
-		age := time.Since(l.loaded)
-		if age < StaleFor {
-			if age >= FreshFor {
-				c.fly(ctx, listFlight)
-			}
-			return l.recs, nil
+	l, _, err := c.all.Get(ctx, struct{}{}, func(ctx context.Context) (*listing, bool, error) {
+		old, _ := c.all.Peek(struct{}{})
+		recs, seq, err := c.readAll(ctx, old)
+		if err != nil {
+			return nil, false, err
 		}
-	}
-	f := c.fly(ctx, listFlight)
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if f.err != nil {
-		return nil, f.err
-	}
-	return f.list.recs, nil
-}
-
-const listFlight = "\x00"
-
-// fly joins or begins the one load of this reference. The load does not belong
-// to the caller: it goes on when the caller leaves.
-func (c *Cached) fly(ctx context.Context, ref string) *flight {
-	c.mu.Lock()
-	if f := c.flights[ref]; f != nil {
-		c.mu.Unlock()
-		return f
-	}
-	f := &flight{done: make(chan struct{})}
-	c.flights[ref] = f
-	c.mu.Unlock()
-	c.background(ctx, func(ctx context.Context) {
-		if ref == listFlight {
-			f.list, f.err = c.loadAll(ctx)
-		} else {
-			f.rec, f.err = c.load(ctx, ref)
-		}
-		c.mu.Lock()
-		delete(c.flights, ref)
-		c.mu.Unlock()
-		close(f.done)
+		return &listing{c.applyEdits(recs, seq), seq}, true, nil
 	})
-	return f
-}
-
-func (c *Cached) load(ctx context.Context, ref string) (*Record, error) {
-	rec, err := c.read(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := time.Now()
-	if rec != nil {
-		if known, ok := c.edits[rec.ServerID]; ok && now.Sub(known.seen) < editMemory && known.seq > rec.Version {
-			rec = known.rec
-			if rec != nil && !slices.Contains(rec.Refs(), ref) {
-				rec = nil // renamed: the old reference is no longer its own
-			}
-		}
-	}
-	if len(c.entries) >= maxRemembered {
-		c.evict(now)
-	}
-	c.entries[ref] = &entry{rec, now}
-	return rec, nil
+	return l.recs, nil
 }
 
 // read answers nil for a server that does not exist.
 func (c *Cached) read(ctx context.Context, ref string) (*Record, error) {
-	b, err := c.kv.Get(ctx, kvServer+ref)
-	if err == nil {
-		rec, derr := Decode(b)
-		if derr == nil {
-			return rec, nil
-		}
-		err = derr
-	}
-	if !errors.Is(err, platform.ErrNotFound) {
-		c.log.WarnContext(ctx, "CONFIG is not readable; asking the Directory", slog.String("error", err.Error()))
-	}
-	rec, err := c.origin.FindServer(ctx, ref)
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
-	return rec, err
-}
-
-func (c *Cached) loadAll(ctx context.Context) (*listing, error) {
-	c.mu.RLock()
-	old := c.all
-	c.mu.RUnlock()
-	recs, seq, err := c.readAll(ctx, old)
+	rec, err := c.published(ctx, ref)
 	if err != nil {
-		return nil, err
+		if !errors.Is(err, platform.ErrNotFound) {
+			c.log.WarnContext(ctx, "CONFIG is not readable; asking the Directory", slog.String("error", err.Error()))
+		}
+		rec, err = c.origin.FindServer(ctx, ref)
+		if errors.Is(err, ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
-	if old != nil && seq == old.seq {
-		recs = old.recs
+	if k, ok := c.edits[rec.ServerID]; ok && time.Since(k.seen) < editMemory && k.seq > rec.Version {
+		rec = k.rec
+		if rec != nil && !slices.Contains(rec.Refs(), ref) {
+			rec = nil // renamed: the old reference is no longer its own
+		}
 	}
-	recs = c.applyEdits(recs, seq, now)
-	l := &listing{recs, seq, now}
-	c.all = l
-	return l, nil
+	return rec, nil
+}
+
+func (c *Cached) published(ctx context.Context, ref string) (*Record, error) {
+	b, err := c.kv.Get(ctx, KVServer+ref)
+	if err != nil {
+		return nil, err
+	}
+	return Decode(b)
 }
 
 // readAll answers old's own records if the catalogue has not changed.
@@ -266,10 +171,12 @@ func (c *Cached) readAll(ctx context.Context, old *listing) ([]*Record, int64, e
 }
 
 // applyEdits puts what this instance knows over a catalogue that lags behind it.
-func (c *Cached) applyEdits(recs []*Record, seq int64, now time.Time) []*Record {
+func (c *Cached) applyEdits(recs []*Record, seq int64) []*Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	changed := false
 	for id, k := range c.edits {
-		if now.Sub(k.seen) >= editMemory {
+		if time.Since(k.seen) >= editMemory {
 			delete(c.edits, id)
 			continue
 		}
@@ -283,9 +190,9 @@ func (c *Cached) applyEdits(recs []*Record, seq int64, now time.Time) []*Record 
 		switch {
 		case i >= 0 && k.rec == nil:
 			recs = slices.Delete(recs, i, i+1)
-		case i >= 0 && recs[i].Version < k.seq:
+		case i >= 0:
 			recs[i] = k.rec
-		case i < 0 && k.rec != nil:
+		case k.rec != nil:
 			recs = append(recs, k.rec)
 		}
 	}
@@ -296,39 +203,27 @@ func (c *Cached) applyEdits(recs []*Record, seq int64, now time.Time) []*Record 
 }
 
 // Edited makes a change effective in this instance at once. rec nil means that
-// the server with old's references was deleted; old nil means that it is new.
+// old was deleted; old nil means that rec is new.
 func (c *Cached) Edited(old, rec *Record, seq int64) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := time.Now()
+	for _, r := range [...]*Record{old, rec} {
+		if r != nil {
+			c.edits[r.ServerID] = edit{rec, seq, time.Now()}
+		}
+	}
+	c.mu.Unlock()
 	if old != nil {
 		for _, ref := range old.Refs() {
-			c.entries[ref] = &entry{nil, now}
+			c.records.Put(ref, nil, false)
 		}
-		c.edits[old.ServerID] = edit{nil, seq, now}
 	}
 	if rec != nil {
 		for _, ref := range rec.Refs() {
-			c.entries[ref] = &entry{rec, now}
-		}
-		c.edits[rec.ServerID] = edit{rec, seq, now}
-	}
-	if c.all != nil {
-		c.all = &listing{c.applyEdits(c.all.recs, c.all.seq, now), c.all.seq, c.all.loaded}
-	}
-}
-
-func (c *Cached) evict(now time.Time) {
-	for ref, e := range c.entries {
-		if now.Sub(e.loaded) >= StaleFor {
-			delete(c.entries, ref)
+			c.records.Put(ref, rec, true)
 		}
 	}
-	for ref := range c.entries { // all are fresh: any will do
-		if len(c.entries) < maxRemembered {
-			return
-		}
-		delete(c.entries, ref)
+	if l, ok := c.all.Peek(struct{}{}); ok {
+		c.all.Put(struct{}{}, &listing{c.applyEdits(l.recs, l.seq), l.seq}, true)
 	}
 }
 

@@ -85,7 +85,7 @@ func Publish(ctx context.Context, kv platform.KV, rec *Record) error {
 		return err
 	}
 	for _, ref := range rec.Refs() {
-		if err := kv.Put(ctx, kvServer+ref, b, 0); err != nil {
+		if err := kv.Put(ctx, KVServer+ref, b, 0); err != nil {
 			return err
 		}
 	}
@@ -95,7 +95,7 @@ func Publish(ctx context.Context, kv platform.KV, rec *Record) error {
 // Unpublish removes references from KV CONFIG.
 func Unpublish(ctx context.Context, kv platform.KV, refs []string) error {
 	for _, ref := range refs {
-		if err := kv.Delete(ctx, kvServer+ref); err != nil {
+		if err := kv.Delete(ctx, KVServer+ref); err != nil {
 			return err
 		}
 	}
