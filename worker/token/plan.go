@@ -1,0 +1,305 @@
+package token
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/oauth"
+	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/registry"
+)
+
+// plan is all that can be computed once per version of a record: where credentials
+// may go, which headers are fixed, which token is needed.
+type plan struct {
+	rec     atomic.Pointer[registry.Record] // the latest copy of this version
+	version int64
+	updated time.Time
+
+	refusal      error // why nothing is sent to this server
+	scheme, host string
+	fixed        []field // static headers, then the static credential
+	credential   string  // name of the header that carries the token
+	prefix       string  // before the token
+	oauth        bool    // a token is needed
+	perCaller    bool    // the token depends on the caller's JWT
+	grant        oauth.Grant
+	origin       string // of the upstream
+
+	single   *target                  // the one target, if neither discovery nor the caller has a say
+	prepared atomic.Pointer[prepared] // the header of the token used last
+	using    atomic.Pointer[target]   // whose token that is
+
+	mu      sync.Mutex
+	found   *found   // by discovery
+	widened []string // scopes after a step-up
+	wide    *target
+}
+
+// field is one header, its value ready to be put into a header map.
+type field struct {
+	name   string
+	values []string
+}
+
+// prepared is a token as the plan's header carries it.
+type prepared struct {
+	entry  *entry
+	values []string
+}
+
+// target is one token that may be needed: its identity key and how to get it.
+type target struct {
+	rec      *registry.Record
+	grant    oauth.Grant // without secrets
+	identity string
+	issuerAt string // origin of the token endpoint
+	origin   string // of the upstream
+	slot     atomic.Pointer[slot]
+}
+
+// aad binds a sealed token to its row and to the two hosts that it belongs to.
+func (t *target) aad() []string { return []string{"token", t.identity, t.issuerAt, t.origin} }
+
+// maxPlans bounds the plans that an instance remembers.
+const maxPlans = 4096
+
+// plans remembers one plan per server.
+type plans struct {
+	mu sync.RWMutex
+	m  map[string]*plan
+}
+
+func (e *Engine) plan(rec *registry.Record) *plan {
+	e.plans.mu.RLock()
+	p := e.plans.m[rec.ServerID]
+	e.plans.mu.RUnlock()
+	if p != nil {
+		if p.rec.Load() == rec {
+			return p
+		}
+		if p.version == rec.Version && p.updated.Equal(rec.UpdatedAt) {
+			p.rec.Store(rec)
+			return p
+		}
+	}
+	p = e.newPlan(rec)
+	e.plans.mu.Lock()
+	defer e.plans.mu.Unlock()
+	if len(e.plans.m) >= maxPlans {
+		for id := range e.plans.m {
+			delete(e.plans.m, id)
+			break
+		}
+	}
+	if old := e.plans.m[rec.ServerID]; old == nil || old.version <= rec.Version {
+		e.plans.m[rec.ServerID] = p
+	}
+	return p
+}
+
+func (e *Engine) newPlan(rec *registry.Record) *plan {
+	p := &plan{version: rec.Version, updated: rec.UpdatedAt}
+	p.rec.Store(rec)
+	u, err := url.Parse(rec.URL)
+	if err == nil {
+		err = oauth.CheckURL(rec.URL, e.settings.AllowLoopback)
+	}
+	if err != nil {
+		p.refusal = problem.New(http.StatusBadGateway, "server_url_refused", "Server "+rec.Slug+" is not called: "+err.Error()+".")
+		return p
+	}
+	p.scheme, p.host, p.origin = u.Scheme, u.Host, originOf(u)
+	if p.refusal = e.staticHeaders(p, rec); p.refusal != nil {
+		return p
+	}
+	if rec.AuthType == registry.AuthOAuth2 {
+		p.planToken(rec)
+	} else {
+		p.refusal = e.staticCredential(p, rec)
+	}
+	return p
+}
+
+// staticHeaders takes over the record's fixed headers; the value of a sealed one
+// is the secret static_headers.NAME.
+func (e *Engine) staticHeaders(p *plan, rec *registry.Record) error {
+	for name, value := range rec.StaticHeaders {
+		secret := StaticHeaderSecret(name)
+		if _, sealed := rec.Secrets[secret]; sealed {
+			plain, err := oauth.SecretOf(e.keyring, rec, secret)
+			if err != nil {
+				return err
+			}
+			value = plain
+		}
+		if !headerName(name) || !headerValue(value) {
+			return problem.New(http.StatusBadGateway, "static_header_invalid", "A static header of server "+rec.Slug+" cannot stand in a request.")
+		}
+		p.set(name, value)
+	}
+	return nil
+}
+
+// StaticHeaderSecret is the name of the secret that holds the value of a sealed
+// static header.
+func StaticHeaderSecret(header string) string { return "static_headers." + strings.ToLower(header) }
+
+// set adds a header, in the place of an earlier one of this name.
+func (p *plan) set(name, value string) {
+	name = http.CanonicalHeaderKey(name)
+	p.fixed = slices.DeleteFunc(p.fixed, func(f field) bool { return f.name == name })
+	p.fixed = append(p.fixed, field{name, single(value)})
+}
+
+// single makes a header value that nobody can grow in place.
+func single(value string) []string { return []string{value}[:1:1] }
+
+// staticCredential places the credential of a server without OAuth.
+func (e *Engine) staticCredential(p *plan, rec *registry.Record) error {
+	if rec.AuthType == registry.AuthNone || rec.AuthType == "" {
+		return nil
+	}
+	value, err := oauth.SecretOf(e.keyring, rec, registry.SecretAuthValue)
+	if err != nil {
+		return err
+	}
+	if value == "" {
+		return problem.New(http.StatusBadGateway, "credentials_incomplete", "Server "+rec.Slug+" has no auth_value. Nothing was sent.")
+	}
+	name := "Authorization"
+	switch rec.AuthType {
+	case registry.AuthAPIKey:
+		name = "X-API-Key"
+	case registry.AuthBearer:
+		value = "Bearer " + value
+	case registry.AuthBasic:
+		if strings.Contains(value, ":") {
+			value = base64.StdEncoding.EncodeToString([]byte(value))
+		}
+		value = "Basic " + value
+	case registry.AuthToken:
+		value = "token " + value
+	case registry.AuthAuthorization:
+	default:
+		return problem.New(http.StatusBadGateway, "auth_type_unsupported", fmt.Sprintf("auth_type %q of server %s is not supported.", rec.AuthType, rec.Slug))
+	}
+	if h := rec.UpstreamTokenHeader; h != nil && h.Name != "" {
+		name = h.Name
+		if rec.AuthType == registry.AuthAPIKey {
+			value = h.Prefix + value
+		}
+	}
+	if !headerName(name) || !headerValue(value) {
+		return problem.New(http.StatusBadGateway, "auth_value_invalid", "The credential of server "+rec.Slug+" cannot stand in a header. Nothing was sent.")
+	}
+	p.set(name, value)
+	return nil
+}
+
+func (p *plan) planToken(rec *registry.Record) {
+	p.oauth = true
+	p.credential, p.prefix = "Authorization", "Bearer "
+	if h := rec.UpstreamTokenHeader; h != nil && h.Name != "" {
+		p.credential, p.prefix = http.CanonicalHeaderKey(h.Name), h.Prefix
+	}
+	if !headerName(p.credential) || !headerValue(p.prefix) {
+		p.refusal = problem.New(http.StatusBadGateway, "token_header_invalid", "upstream_token_header of server "+rec.Slug+" cannot stand in a request.")
+		return
+	}
+	p.fixed = slices.DeleteFunc(p.fixed, func(f field) bool { return f.name == p.credential })
+	method := rec.TokenEndpointAuthMethod
+	if method == "" {
+		method = registry.ClientSecretBasic
+	}
+	p.grant = oauth.Grant{
+		Server: rec.Slug, Flow: rec.OAuth2Flow, TokenURL: rec.TokenURL, Issuer: rec.Issuer, ClientID: rec.ClientID, Method: method,
+		AssertionAudience: rec.AssertionAudience, Scopes: rec.Scopes, Audience: rec.Audience, Resource: rec.UpstreamResource,
+		Extra: rec.ExtraTokenParams, SubjectType: rec.SubjectTokenType,
+	}
+	if rec.ClientKey != nil {
+		p.grant.KeyID, p.grant.KeyAlg = rec.ClientKey.ID, rec.ClientKey.Algorithm
+	}
+	p.perCaller = rec.OAuth2Flow == registry.FlowJWTBearer || rec.OAuth2Flow == registry.FlowTokenExchange
+	if rec.OAuth2Flow == registry.FlowAuthorizationCode {
+		p.refusal = problem.New(http.StatusBadGateway, "interactive_authorization_required", "Server "+rec.Slug+" uses the interactive flow: the gateway holds no token of its own for it.")
+		return
+	}
+	if !p.discovers() && !p.perCaller {
+		p.single = newTarget(rec, p.grant, p.origin)
+	}
+}
+
+// discovers says whether the token endpoint or the resource is yet to be found.
+func (p *plan) discovers() bool { return p.grant.TokenURL == "" || p.grant.Resource == "auto" }
+
+func newTarget(rec *registry.Record, g oauth.Grant, origin string) *target {
+	t := &target{rec: rec, grant: g, origin: origin, identity: identityOf(&g, rec.Secrets, origin)}
+	if u, err := url.Parse(g.TokenURL); err == nil {
+		t.issuerAt = originOf(u)
+	}
+	return t
+}
+
+// target answers which token a call of this principal needs.
+func (e *Engine) target(ctx context.Context, p *plan, who *access.Principal) (*target, error) {
+	p.mu.Lock()
+	wide := p.wide
+	p.mu.Unlock()
+	if wide != nil && !p.perCaller {
+		return wide, nil
+	}
+	if p.single != nil {
+		return p.single, nil
+	}
+	rec, g := p.rec.Load(), p.grant
+	if p.discovers() {
+		f, err := e.find(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		g.TokenURL, g.Issuer = f.tokenURL, f.issuer
+		if g.Resource == "auto" {
+			g.Resource = f.resource
+		}
+		if !p.perCaller {
+			return f.target(rec, g, p.origin), nil
+		}
+	}
+	if who == nil || who.JWT == "" {
+		return nil, (&oauth.Failure{Class: oauth.Misconfigured, Code: "subject_token_missing", Message: "Server " + rec.Slug + " needs the caller to present a JWT of an accepted issuer; this caller came without one."}).Problem(0)
+	}
+	g.Subject = who.JWT
+	return newTarget(rec, g, p.origin), nil
+}
+
+// originOf is scheme, host and port (RFC 6454 §4), lower case.
+func originOf(u *url.URL) string { return strings.ToLower(u.Scheme + "://" + u.Host) }
+
+func headerName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func headerValue(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,48 @@
+package token
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/grantway/grantway/worker/platform"
+)
+
+// purgeRequest voids every token of an identity key.
+type purgeRequest struct {
+	IssuerAt string `json:"issuer_at"`
+	Origin   string `json:"origin"`
+	Server   string `json:"server"`
+}
+
+type purgeAnswer struct {
+	Generation int64 `json:"generation"`
+}
+
+// servePurge raises the generation: a mint under way is dropped when it ends. The
+// failure state goes too, because a purge is how an administrator says "try again".
+func (e *Engine) servePurge(ctx context.Context, a platform.Actor, req *purgeRequest) (*purgeAnswer, error) {
+	st, err := e.updateMinter(ctx, a.Storage, func(st *minterState) error {
+		st.Generation++
+		st.forget()
+		st.Failure, st.Failures, st.NotBefore, st.Refusals, st.RefusedAt = nil, 0, 0, 0, 0
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := &target{identity: a.Name, issuerAt: req.IssuerAt, origin: req.Origin}
+	if err := e.store.bury(ctx, t, st.Generation); err != nil {
+		e.count.degraded("kv")
+		e.log.WarnContext(ctx, "token store unreachable, a purged token may be read for its rest of life", slog.String("server", req.Server), slog.String("error", err.Error()))
+	}
+	return &purgeAnswer{Generation: st.Generation}, nil
+}
+
+// serveStatus answers the state without the token.
+func (e *Engine) serveStatus(ctx context.Context, a platform.Actor) (*minterState, error) {
+	st, _, err := loadMinter(ctx, a.Storage)
+	if err != nil {
+		return nil, err
+	}
+	return st, nil
+}

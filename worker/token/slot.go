@@ -1,0 +1,136 @@
+package token
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/grantway/grantway/worker/oauth"
+)
+
+// slot is what an instance knows of one identity key.
+type slot struct {
+	entry    atomic.Pointer[entry]
+	lastUsed atomic.Int64 // Unix ns, for eviction
+
+	mu         sync.Mutex
+	flight     *flight
+	failure    *oauth.Failure // of the last attempt, nil after a success
+	notBefore  time.Time      // no attempt before
+	failures   int            // in a row, of mints by this instance
+	generation int64          // tokens of an older one are void
+}
+
+// flight is one resolution under way in this instance; everybody who needs its
+// outcome waits for done.
+type flight struct {
+	cause Cause
+	done  chan struct{}
+	entry *entry
+	err   error
+	tier  string
+}
+
+// keep makes en the slot's token, unless a purge or a newer token has overtaken it.
+func (s *slot) keep(en *entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if en.Generation < s.generation {
+		return false
+	}
+	s.generation = en.Generation
+	s.failure, s.failures, s.notBefore = nil, 0, time.Time{}
+	if old := s.entry.Load(); old != nil && old.Generation == en.Generation && old.IssuedAt > en.IssuedAt {
+		return true
+	}
+	s.entry.Store(en)
+	return true
+}
+
+// raise voids every token of a generation below this.
+func (s *slot) raise(generation int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if generation > s.generation {
+		s.generation = generation
+	}
+	if en := s.entry.Load(); en != nil && en.Generation < s.generation {
+		s.entry.Store(nil)
+	}
+}
+
+// drop forgets the token with this fingerprint if it is still the one kept.
+func (s *slot) drop(fingerprint string) {
+	if en := s.entry.Load(); en != nil && en.fingerprint == fingerprint {
+		s.entry.CompareAndSwap(en, nil)
+	}
+}
+
+func (s *slot) fail(f *oauth.Failure, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failure, s.notBefore = f, until
+}
+
+// failing answers the failure that still stands, and until when.
+func (s *slot) failing(now time.Time) (*oauth.Failure, time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure != nil && now.Before(s.notBefore) {
+		return s.failure, s.notBefore
+	}
+	return nil, time.Time{}
+}
+
+// slots is L1: a bounded set of slots; the least recently used one makes room.
+type slots struct {
+	mu    sync.Mutex
+	m     map[string]*slot
+	limit int
+}
+
+// minSlots is kept even when the token cache is off: single flight needs them.
+const minSlots = 64
+
+func newSlots(size int) *slots {
+	return &slots{m: map[string]*slot{}, limit: max(size, minSlots)}
+}
+
+func (l *slots) get(identity string) *slot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.m[identity]
+	if s == nil {
+		if len(l.m) >= l.limit {
+			l.evict()
+		}
+		s = &slot{}
+		l.m[identity] = s
+	}
+	s.lastUsed.Store(time.Now().UnixNano())
+	return s
+}
+
+// evict forgets the slot that was not used for longest; one with a flight stays.
+func (l *slots) evict() {
+	var oldest string
+	var at int64
+	for id, s := range l.m {
+		s.mu.Lock()
+		busy := s.flight != nil
+		s.mu.Unlock()
+		if used := s.lastUsed.Load(); !busy && (oldest == "" || used < at) {
+			oldest, at = id, used
+		}
+	}
+	if oldest != "" {
+		l.m[oldest].entry.Store(nil)
+		delete(l.m, oldest)
+	}
+}
+
+func (l *slots) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.m)
+}
