@@ -6,9 +6,12 @@ import (
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/admin"
 	"github.com/grantway/grantway/worker/directory"
+	"github.com/grantway/grantway/worker/metrics"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
 	"github.com/grantway/grantway/worker/seal"
+	"github.com/grantway/grantway/worker/settings"
+	"github.com/grantway/grantway/worker/token"
 )
 
 // services are what one owner's wiring makes for the others.
@@ -18,11 +21,17 @@ type services struct {
 	authenticator access.Authenticator
 	admin         *admin.API
 	keyring       *seal.Keyring
+	settings      *settings.Settings
+	metrics       *metrics.Registry
+	tokens        *token.Engine
 }
 
 // wire makes the domain packages and gives each the services it needs. It
 // answers why the gateway cannot work: a problem that names the variable.
 func (g *Gateway) wire() *problem.Problem {
+	if p := g.wireToken(); p != nil {
+		return p
+	}
 	return g.wireAdmin()
 }
 

@@ -31,11 +31,10 @@ func (e *Endpoint) assertion(ctx context.Context, g *Grant, secret string) (stri
 	}
 	alg, kid, key := "HS256", "", []byte(secret)
 	if g.Method == registry.PrivateKeyJWT {
-		k, err := ParsePrivateKey(secret, g.KeyAlg, g.KeyID)
+		alg, kid, key, err = g.signingKey()
 		if err != nil {
 			return "", fail(Misconfigured, "client_key_invalid", "The private key of server "+g.Server+" cannot be used: "+err.Error()+".")
 		}
-		alg, kid, key = k.Algorithm, k.ID, k.PKCS8
 	}
 	signed, err := e.sign(ctx, alg, kid, key, claims)
 	if err != nil {
@@ -60,4 +59,17 @@ func (e *Endpoint) sign(ctx context.Context, alg, kid string, key, claims []byte
 		return "", err
 	}
 	return input + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}
+
+// signingKey answers the private key as PKCS #8. It is stored so; a PEM or JWK of an
+// unsaved record is read first.
+func (g *Grant) signingKey() (alg, kid string, der []byte, err error) {
+	if g.KeyAlg != "" && len(g.PrivateKey) > 0 && g.PrivateKey[0] == 0x30 { // ASN.1 SEQUENCE
+		return g.KeyAlg, g.KeyID, g.PrivateKey, nil
+	}
+	der, key, err := registry.ParseClientKey(string(g.PrivateKey), g.KeyAlg, g.KeyID)
+	if err != nil {
+		return "", "", nil, err
+	}
+	return key.Algorithm, key.ID, der, nil
 }

@@ -39,7 +39,7 @@ type Grant struct {
 
 	Secret     string `json:"secret,omitempty"`      // client_secret
 	NextSecret string `json:"next_secret,omitempty"` // client_secret_next
-	PrivateKey string `json:"private_key,omitempty"` // PEM or JWK
+	PrivateKey []byte `json:"private_key,omitempty"` // PKCS #8, or PEM or JWK text
 	KeyID      string `json:"key_id,omitempty"`
 	KeyAlg     string `json:"key_alg,omitempty"`
 }
@@ -77,7 +77,7 @@ func (e *Endpoint) Token(ctx context.Context, g *Grant) (*Token, error) {
 		return nil, fail(Misconfigured, "token_url_refused", "The token endpoint of server "+g.Server+" is not called: "+err.Error()+".")
 	}
 	if g.Method == registry.PrivateKeyJWT {
-		return e.once(ctx, g, g.PrivateKey, registry.SecretClientPrivateKey)
+		return e.once(ctx, g, "", registry.SecretClientPrivateKey)
 	}
 	if g.NextSecret == "" {
 		return e.once(ctx, g, g.Secret, registry.SecretClientSecret)
@@ -104,7 +104,7 @@ func (g *Grant) incomplete() *Failure {
 		missing = "token_url"
 	case g.ClientID == "":
 		missing = "client_id"
-	case g.Method == registry.PrivateKeyJWT && g.PrivateKey == "":
+	case g.Method == registry.PrivateKeyJWT && len(g.PrivateKey) == 0:
 		missing = registry.SecretClientPrivateKey
 	case g.Method != registry.PrivateKeyJWT && g.Secret == "" && g.NextSecret == "":
 		missing = registry.SecretClientSecret
@@ -148,7 +148,7 @@ func (e *Endpoint) once(ctx context.Context, g *Grant, secret, name string) (*To
 	}
 	transport := &endpoint{
 		next: Guard(e.HTTP, e.AllowLoopback), limit: e.BodyLimit, life: e.Life,
-		secrets: []string{g.Secret, g.NextSecret, g.PrivateKey, g.Subject},
+		secrets: []string{g.Secret, g.NextSecret, g.Subject},
 	}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: transport})
 	tok, err := conf.Token(ctx)
@@ -167,7 +167,7 @@ func (e *Endpoint) once(ctx context.Context, g *Grant, secret, name string) (*To
 func (g *Grant) parameters() url.Values {
 	v := url.Values{}
 	for name, value := range g.Extra {
-		if !ReservedParameter(name) {
+		if !reservedParameter(name) {
 			v.Set(name, value)
 		}
 	}
@@ -188,22 +188,20 @@ func (g *Grant) parameters() url.Values {
 		if g.SubjectType == "" {
 			v.Set("subject_token_type", "urn:ietf:params:oauth:token-type:access_token")
 		}
-		if _, ok := v["requested_token_type"]; !ok {
-			v.Set("requested_token_type", "urn:ietf:params:oauth:token-type:access_token")
-		}
+		v.Set("requested_token_type", "urn:ietf:params:oauth:token-type:access_token")
 	}
 	return v
 }
 
 var reservedParameters = []string{
 	"actor_token", "actor_token_type", "assertion", "audience", "client_assertion", "client_assertion_type", "client_id", "client_secret", "code",
-	"code_verifier", "grant_type", "password", "redirect_uri", "refresh_token", "resource", "response_type", "scope",
+	"code_verifier", "grant_type", "password", "redirect_uri", "refresh_token", "requested_token_type", "resource", "response_type", "scope",
 	"subject_token", "subject_token_type", "username",
 }
 
-// ReservedParameter reports whether extra_token_params must not hold this name,
-// because a field of the record or the gateway itself sets it.
-func ReservedParameter(name string) bool {
+// reservedParameter reports whether an extra parameter is left out, because a field
+// of the record or the gateway itself sets it. Validation refuses it earlier.
+func reservedParameter(name string) bool {
 	_, found := slices.BinarySearch(reservedParameters, name)
 	return found || name == ""
 }

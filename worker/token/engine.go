@@ -119,6 +119,6 @@ func (e *Engine) grantOf(t *target) (*oauth.Grant, error) {
 	g := t.grant
 	g.Secret = secrets[registry.SecretClientSecret]
 	g.NextSecret = secrets[registry.SecretClientSecretNext]
-	g.PrivateKey = secrets[registry.SecretClientPrivateKey]
+	g.PrivateKey = []byte(secrets[registry.SecretClientPrivateKey])
 	return &g, nil
 }

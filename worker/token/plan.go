@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -130,17 +131,23 @@ func (e *Engine) newPlan(rec *registry.Record) *plan {
 	return p
 }
 
-// staticHeaders takes over the record's fixed headers; the value of a sealed one
-// is the secret static_headers.NAME.
+// staticHeaders takes over the record's fixed headers; the values of sensitive ones
+// are sealed together.
 func (e *Engine) staticHeaders(p *plan, rec *registry.Record) error {
+	if len(rec.StaticHeaders) == 0 {
+		return nil
+	}
+	sealed := map[string]string{}
+	text, err := oauth.SecretOf(e.keyring, rec, registry.SecretStaticHeaders)
+	if err == nil && text != "" {
+		err = json.Unmarshal([]byte(text), &sealed)
+	}
+	if err != nil {
+		return err
+	}
 	for name, value := range rec.StaticHeaders {
-		secret := StaticHeaderSecret(name)
-		if _, sealed := rec.Secrets[secret]; sealed {
-			plain, err := oauth.SecretOf(e.keyring, rec, secret)
-			if err != nil {
-				return err
-			}
-			value = plain
+		if secret, ok := sealed[name]; ok {
+			value = secret
 		}
 		if !headerName(name) || !headerValue(value) {
 			return problem.New(http.StatusBadGateway, "static_header_invalid", "A static header of server "+rec.Slug+" cannot stand in a request.")
@@ -149,10 +156,6 @@ func (e *Engine) staticHeaders(p *plan, rec *registry.Record) error {
 	}
 	return nil
 }
-
-// StaticHeaderSecret is the name of the secret that holds the value of a sealed
-// static header.
-func StaticHeaderSecret(header string) string { return "static_headers." + strings.ToLower(header) }
 
 // set adds a header, in the place of an earlier one of this name.
 func (p *plan) set(name, value string) {
