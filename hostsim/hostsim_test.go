@@ -49,6 +49,9 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	cacheDir = filepath.Join(dir, "cache")
+	if user, err := os.UserCacheDir(); err == nil { // as go build's own cache: the next run need not compile
+		cacheDir = filepath.Join(user, "grantway", "wazero-test")
+	}
 	return m.Run()
 }
 

@@ -74,3 +74,10 @@ func (l *Limiter) forgetFull(now time.Duration) {
 		clear(l.buckets)
 	}
 }
+
+// Keys is how many keys the limiter remembers.
+func (l *Limiter) Keys() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.buckets)
+}
