@@ -37,6 +37,7 @@ type report struct {
 	results map[string]map[int][]result // target, connections, rounds
 	direct  []result                    // the upstream itself at one connection
 	memory  map[string][2]int64         // resident memory before and after the soak, in bytes
+	linear  [2]int64                    // linear memory of one instance before and after the soak, in bytes
 	starts  []time.Duration             // hostsim with a warm cache, sorted
 	options options
 }
@@ -237,6 +238,11 @@ func (r *report) soak(ctx context.Context, config targetConfig, targets []*targe
 		}
 		fmt.Printf("soak     %-30s %d requests, %d failed, memory %d MB before, %d MB after\n", t.name, got.requests, got.failures, before>>20, after>>20)
 		r.memory[t.name] = [2]int64{before, after}
+	}
+	if r.options.wants(shortNames[hostsim]) {
+		before, after, err := linearMemory(ctx, config, r.options.soak)
+		r.linear = [2]int64{before, after}
+		return err
 	}
 	return nil
 }

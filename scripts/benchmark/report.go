@@ -118,6 +118,9 @@ func (r *report) writeTargets(b *strings.Builder) {
 	if raw, compressed, err := moduleSize(r.options.module); err == nil {
 		fmt.Fprintf(b, "| module, gzip -9 (raw) | ≤ 3,000,000 bytes | %d (%d) |\n", compressed, raw)
 	}
+	if r.linear[1] > 0 {
+		fmt.Fprintf(b, "| linear memory of one instance, before / after %d requests | flat, ≤ 32 MiB | %.1f MiB / %.1f MiB |\n", r.options.soak, mebibytes(r.linear[0]), mebibytes(r.linear[1]))
+	}
 	for _, name := range []string{hostsim, resident} {
 		if m, ok := r.memory[name]; ok {
 			fmt.Fprintf(b, "| resident memory of the process, before / after %d more requests, %s | flat | %d MB / %d MB |\n", r.options.soak, name, m[0]>>20, m[1]>>20)

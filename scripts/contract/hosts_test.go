@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
@@ -56,7 +55,7 @@ func readModule(t *testing.T) ([]byte, string) {
 func (g *gateway) startHostsim(t *testing.T, environment map[string]string) (stop func() error) {
 	t.Helper()
 	module, hash := readModule(t)
-	g.moduleHash, g.instances = hash, runtime.GOMAXPROCS(0)
+	g.moduleHash, g.instances = hash, 4
 	cache, err := os.UserCacheDir()
 	require.NoError(t, err)
 	host, err := hostsim.Open(context.Background(), module,
