@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -230,6 +231,9 @@ func PassBody(w http.ResponseWriter, body io.ReadCloser) error {
 	}
 	defer func() { _ = body.Close() }()
 	rc := http.NewResponseController(w)
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream") {
+		_ = rc.Flush() // the head of a stream must not wait for its first event
+	}
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := body.Read(buf)

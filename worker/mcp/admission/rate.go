@@ -1,0 +1,108 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/platform"
+	"github.com/grantway/grantway/worker/problem"
+)
+
+// maxBuckets bounds the callers whose rate an instance remembers.
+const maxBuckets = 10_000
+
+// Rate limits a caller's requests per minute. Each instance keeps a token bucket per
+// caller (a minute's permits at most at once); where the host has a rate limiter
+// bound, which counts for a whole location, that one is asked as well.
+type Rate struct {
+	PerMinute int // for callers without their own number; 0: no limit
+
+	host    platform.Limiter
+	absent  atomic.Bool // the host has no such binding
+	mu      sync.Mutex
+	buckets map[string]*bucket
+}
+
+type bucket struct {
+	permits float64
+	at      time.Time
+}
+
+// NewRate makes a Rate. host may be nil.
+func NewRate(perMinute int, host platform.Limiter) *Rate {
+	r := &Rate{PerMinute: perMinute, host: host, buckets: map[string]*bucket{}}
+	r.absent.Store(host == nil)
+	return r
+}
+
+// Take takes one permit, or answers a 429 with Retry-After.
+func (r *Rate) Take(ctx context.Context, p *access.Principal) error {
+	limit := p.RequestsPerMinute
+	if limit <= 0 {
+		limit = r.PerMinute
+	}
+	if limit > 0 {
+		if wait := r.local(p.ID, float64(limit)); wait > 0 {
+			return limited(wait)
+		}
+	}
+	if !r.absent.Load() {
+		ok, err := r.host.Limit(ctx, p.ID)
+		switch {
+		case errors.Is(err, platform.ErrNotFound) || errors.Is(err, platform.ErrUnsupported):
+			r.absent.Store(true)
+		case err == nil && !ok:
+			return limited(time.Minute)
+		}
+	}
+	return nil
+}
+
+func limited(wait time.Duration) *problem.Problem {
+	p := problem.New(http.StatusTooManyRequests, "rate_limited", "This access key has used up its requests per minute.")
+	p.RetryAfter = max(1, int(math.Ceil(wait.Seconds())))
+	return p
+}
+
+// local answers how long the caller has to wait, 0 for a permit.
+func (r *Rate) local(id string, perMinute float64) time.Duration {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.buckets[id]
+	if b == nil {
+		if len(r.buckets) >= maxBuckets {
+			r.sweep(now)
+		}
+		b = &bucket{perMinute, now}
+		r.buckets[id] = b
+	}
+	b.permits = min(perMinute, b.permits+now.Sub(b.at).Minutes()*perMinute)
+	b.at = now
+	if b.permits < 1 {
+		return time.Duration((1 - b.permits) / perMinute * float64(time.Minute))
+	}
+	b.permits--
+	return 0
+}
+
+// sweep forgets callers whose bucket is full again, and any one if all are busy.
+func (r *Rate) sweep(now time.Time) {
+	for id, b := range r.buckets {
+		if now.Sub(b.at) >= time.Minute {
+			delete(r.buckets, id)
+		}
+	}
+	for id := range r.buckets {
+		if len(r.buckets) < maxBuckets {
+			return
+		}
+		delete(r.buckets, id)
+	}
+}

@@ -1,0 +1,109 @@
+// Package mcp is the gateway's MCP endpoints: one upstream passed through, and
+// several aggregated. It validates and decides by the request's envelope and lets the
+// bytes of requests and results alone wherever it can.
+package mcp
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/mcp/admission"
+	"github.com/grantway/grantway/worker/mcp/session"
+	"github.com/grantway/grantway/worker/mcp/upstream"
+	"github.com/grantway/grantway/worker/registry"
+)
+
+// Limits of the endpoints.
+type Limits struct {
+	MaxBody       int           // request body, in bytes
+	FanOut        int           // servers asked at once by one request: Workers allow six connections
+	FanOutTimeout time.Duration // for one server's part of an aggregated answer
+}
+
+// DefaultLimits are the documented defaults.
+var DefaultLimits = Limits{MaxBody: 4 << 20, FanOut: 5, FanOutTimeout: 10 * time.Second}
+
+// Recorder is told of tool calls: for usage, audit and metrics. Its methods do not block.
+type Recorder interface {
+	// Called reports a finished call of a tool; latency is the time until the head of
+	// the answer.
+	Called(ctx context.Context, c Call)
+	// Denied reports a call that policy refused.
+	Denied(ctx context.Context, rec *registry.Record, p *access.Principal, tool, code string)
+}
+
+// Call is one call of a tool.
+type Call struct {
+	Record  *registry.Record
+	Caller  *access.Principal
+	Tool    string
+	Status  int // HTTP status of the answer
+	Failed  bool
+	Latency time.Duration
+}
+
+// Config is what the endpoints need.
+type Config struct {
+	Gate     *admission.Gate
+	Upstream *upstream.Client
+	Sessions *session.Codec
+	Origins  *Origins
+	Recorder Recorder // may be nil
+	Log      *slog.Logger
+	Limits   Limits
+}
+
+// Handler serves /mcp, /mcp/{server} and /{server}/mcp.
+type Handler struct {
+	Config
+}
+
+// New makes the Handler.
+func New(c Config) *Handler { return &Handler{c} }
+
+// ServeHTTP serves an MCP request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ref, ok := reference(r.URL.Path)
+	if !ok {
+		h.fail(w, r, nil, errNotFound)
+		return
+	}
+	if !h.Origins.Admit(w, r) {
+		h.fail(w, r, nil, errOrigin)
+		return
+	}
+	if r.Method == http.MethodOptions {
+		preflight(w, r)
+		return
+	}
+	caller, err := h.Gate.Caller(r)
+	if err != nil {
+		h.fail(w, r, nil, err)
+		return
+	}
+	rec, err := h.Gate.Server(r.Context(), caller, ref)
+	if err != nil {
+		h.fail(w, r, nil, err)
+		return
+	}
+	h.pass(w, r, upstream.Target{Record: rec, Caller: caller})
+}
+
+// reference takes the server out of /mcp/{server} or /{server}/mcp; "" for /mcp.
+func reference(path string) (string, bool) {
+	path = strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
+	head, rest, two := strings.Cut(path, "/")
+	switch {
+	case !two:
+		return "", head == "mcp"
+	case head == "mcp":
+		return rest, rest != "" && !strings.Contains(rest, "/")
+	case rest == "mcp":
+		return head, head != ""
+	}
+	return "", false
+}

@@ -1,0 +1,157 @@
+// Package sse reads and writes text/event-stream (HTML Living Standard §9.2) as
+// far as MCP uses it.
+package sse
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strconv"
+	"time"
+)
+
+// ErrTooLarge means that one event is larger than the reader's limit.
+var ErrTooLarge = errors.New("sse: an event is too large")
+
+// Event is one dispatched event. Data is valid until the next call of Next.
+type Event struct {
+	Type  string // event field; "" means message
+	ID    string // last event id so far
+	HasID bool   // this event carried an id field
+	Data  []byte // data lines joined by \n; empty for an event without data
+	Retry time.Duration
+}
+
+// Reader takes a stream apart.
+type Reader struct {
+	r     io.Reader
+	limit int
+	buf   []byte
+	start int // unread part of buf
+	end   int
+	data  []byte
+	id    string
+	bom   bool
+	skip  bool // a \r ended the last line: a \n that follows belongs to it
+	err   error
+}
+
+// NewReader reads events of at most limit bytes.
+func NewReader(r io.Reader, limit int) *Reader {
+	return &Reader{r: r, limit: limit, buf: make([]byte, 8<<10)}
+}
+
+// Next answers the next event that has data or an id; io.EOF at the end of the stream,
+// where an unfinished event is dropped.
+func (r *Reader) Next() (Event, error) {
+	var e Event
+	r.data = r.data[:0]
+	hasData := false
+	for {
+		line, err := r.line()
+		if err != nil {
+			return Event{}, err
+		}
+		if len(line) == 0 {
+			if hasData || e.HasID || e.Retry > 0 {
+				e.ID = r.id
+				if hasData {
+					e.Data = r.data[:len(r.data)-1]
+				}
+				return e, nil
+			}
+			e = Event{}
+			continue
+		}
+		field, value, _ := bytes.Cut(line, []byte{':'})
+		value = bytes.TrimPrefix(value, []byte{' '})
+		switch string(field) {
+		case "data":
+			if len(r.data)+len(value) > r.limit {
+				return Event{}, ErrTooLarge
+			}
+			r.data = append(append(r.data, value...), '\n')
+			hasData = true
+		case "event":
+			e.Type = string(value)
+		case "id":
+			if bytes.IndexByte(value, 0) < 0 {
+				r.id, e.HasID = string(value), true
+			}
+		case "retry":
+			if n, err := strconv.ParseUint(string(value), 10, 31); err == nil {
+				e.Retry = time.Duration(n) * time.Millisecond
+			}
+		}
+	}
+}
+
+// line answers the next line without its end.
+func (r *Reader) line() ([]byte, error) {
+	seen := 0
+	for {
+		if r.skip && r.start < r.end {
+			if r.buf[r.start] == '\n' {
+				r.start++
+			}
+			r.skip = false
+		}
+		if !r.bom && r.end-r.start >= 3 {
+			r.bom = true
+			if string(r.buf[r.start:r.start+3]) == "\xef\xbb\xbf" {
+				r.start += 3
+			}
+		}
+		window := r.buf[r.start:r.end]
+		if i := bytes.IndexAny(window[seen:], "\r\n"); i >= 0 {
+			line := window[:seen+i]
+			r.skip = window[seen+i] == '\r'
+			r.start += seen + i + 1
+			r.bom = true
+			return line, nil
+		}
+		seen = len(window)
+		if seen > r.limit+16 {
+			return nil, ErrTooLarge
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+		r.fill()
+		if seen > r.end-r.start {
+			seen = r.end - r.start
+		}
+	}
+}
+
+func (r *Reader) fill() {
+	if r.start > 0 {
+		copy(r.buf, r.buf[r.start:r.end])
+		r.end -= r.start
+		r.start = 0
+	}
+	if r.end == len(r.buf) {
+		bigger := make([]byte, 2*len(r.buf))
+		copy(bigger, r.buf[:r.end])
+		r.buf = bigger
+	}
+	n, err := r.r.Read(r.buf[r.end:])
+	r.end += n
+	if err != nil {
+		r.err = err
+	}
+}
+
+// Append appends an event with this data, which may hold line ends.
+func Append(dst []byte, data []byte) []byte {
+	for {
+		line, rest, more := bytes.Cut(data, []byte{'\n'})
+		dst = append(dst, "data: "...)
+		dst = append(dst, line...)
+		dst = append(dst, '\n')
+		if !more {
+			return append(dst, '\n')
+		}
+		data = rest
+	}
+}

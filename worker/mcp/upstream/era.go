@@ -1,0 +1,196 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/grantway/grantway/worker/mcp/jsonrpc"
+	"github.com/grantway/grantway/worker/mcp/rawjson"
+	"github.com/grantway/grantway/worker/registry"
+)
+
+// Era is what the gateway knows of the protocol that a server speaks.
+type Era struct {
+	Modern  bool   `json:"modern"`
+	Version string `json:"version"` // used towards the server; legacy: what initialize asks for
+	// Discovered is the result of server/discover of a modern server.
+	Discovered json.RawMessage `json:"discovered,omitempty"`
+	Found      time.Time       `json:"found"`
+}
+
+// eras is the memory of detected eras by server_id, version of the record included.
+type eras struct {
+	mu       sync.Mutex
+	byServer map[string]*Era
+}
+
+const (
+	maxEras  = 4096
+	eraTTL   = 24 * time.Hour // of the copy in KV
+	kvEra    = "era/"         // + server_id/version of the record
+	probeID  = `"grantway-discover"`
+	probeMax = 1 << 20 // largest answer of a probe, in bytes
+)
+
+func eraKey(rec *registry.Record) string {
+	return rec.ServerID + "/" + strconv.FormatInt(rec.Version, 10)
+}
+
+// Era answers the server's era: remembered here, remembered in KV, or found out by
+// server/discover (which no legacy server can mistake for something else).
+func (c *Client) Era(ctx context.Context, t Target) (*Era, error) {
+	if e := c.Known(t.Record); e != nil {
+		return e, nil
+	}
+	saved := t.Record.ServerID != "" // a preview of an unsaved server leaves no trace
+	if saved && c.KV != nil {
+		if b, err := c.KV.Get(ctx, kvEra+eraKey(t.Record)); err == nil {
+			e := &Era{}
+			if json.Unmarshal(b, e) == nil && e.Version != "" && time.Since(e.Found) < c.Limits.EraLife {
+				c.remember(t.Record, e)
+				return e, nil
+			}
+		}
+	}
+	e, err := c.probe(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if saved {
+		c.remember(t.Record, e)
+		if c.KV != nil && c.Background != nil {
+			c.Background(ctx, func(ctx context.Context) {
+				if b, err := json.Marshal(e); err == nil {
+					if err := c.KV.Put(ctx, kvEra+eraKey(t.Record), b, eraTTL); err != nil {
+						c.Log.WarnContext(ctx, "era not stored", "server_id", t.Record.ServerID, "error", err.Error())
+					}
+				}
+			})
+		}
+	}
+	return e, nil
+}
+
+// Known answers the era remembered by this instance, or nil.
+func (c *Client) Known(rec *registry.Record) *Era {
+	if rec.ServerID == "" {
+		return nil
+	}
+	c.eras.mu.Lock()
+	defer c.eras.mu.Unlock()
+	e := c.eras.byServer[eraKey(rec)]
+	if e == nil || time.Since(e.Found) >= c.Limits.EraLife {
+		return nil
+	}
+	return e
+}
+
+func (c *Client) remember(rec *registry.Record, e *Era) {
+	c.eras.mu.Lock()
+	defer c.eras.mu.Unlock()
+	if len(c.eras.byServer) >= maxEras {
+		clear(c.eras.byServer)
+	}
+	c.eras.byServer[eraKey(rec)] = e
+}
+
+// Forget makes the next use probe again: the server did not behave as remembered.
+func (c *Client) Forget(ctx context.Context, rec *registry.Record) {
+	if rec.ServerID == "" {
+		return
+	}
+	c.eras.mu.Lock()
+	delete(c.eras.byServer, eraKey(rec))
+	c.eras.mu.Unlock()
+	if c.KV != nil {
+		if err := c.KV.Delete(ctx, kvEra+eraKey(rec)); err != nil {
+			c.Log.WarnContext(ctx, "era not forgotten", "server_id", rec.ServerID, "error", err.Error())
+		}
+	}
+}
+
+func (c *Client) probe(ctx context.Context, t Target) (*Era, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	params := c.modernParams(nil, Modern, nil, nil)
+	body := jsonrpc.AppendRequest(nil, []byte(probeID), "server/discover", params)
+	resp, err := c.Send(ctx, t, http.MethodPost, modernHeader(Modern, "server/discover", "", false), body)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden,
+		resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode >= 500, resp.StatusCode >= 300 && resp.StatusCode < 400:
+		return nil, Status(resp.StatusCode)
+	}
+	reply, err := c.answer(ctx, resp, []byte(probeID), nil)
+	if err != nil && resp.StatusCode < 400 {
+		return nil, err
+	}
+	e := classify(resp.StatusCode, reply)
+	e.Found = time.Now()
+	return e, nil
+}
+
+// classify applies mcp.md's table of answers to server/discover.
+func classify(status int, reply *Reply) *Era {
+	legacy := &Era{Version: LatestLegacy}
+	if reply == nil {
+		return legacy
+	}
+	if reply.Result != nil {
+		o, err := rawjson.ParseObject(reply.Result)
+		if err != nil {
+			return legacy
+		}
+		e := choose(o.Get("supportedVersions"))
+		if e.Modern {
+			e.Discovered = slices.Clone(reply.Result)
+		}
+		return e
+	}
+	if reply.Error == nil {
+		return legacy
+	}
+	switch reply.Error.Code {
+	case jsonrpc.CodeVersion:
+		var data rawjson.Object
+		if data, _ = rawjson.ParseObject(reply.Error.Data); data != nil {
+			return choose(data.Get("supported"))
+		}
+		return legacy
+	case jsonrpc.CodeHeaderMismatch, jsonrpc.CodeMissingCapability:
+		return &Era{Modern: true, Version: Modern}
+	case jsonrpc.CodeMethodNotFound:
+		if status == http.StatusNotFound {
+			return &Era{Modern: true, Version: Modern}
+		}
+	}
+	return legacy
+}
+
+// choose picks the best version that both speak; a list without a modern one means
+// the initialize handshake.
+func choose(list json.RawMessage) *Era {
+	var versions []string
+	if json.Unmarshal(list, &versions) != nil {
+		return &Era{Version: LatestLegacy}
+	}
+	for _, v := range ModernVersions {
+		if slices.Contains(versions, v) {
+			return &Era{Modern: true, Version: v}
+		}
+	}
+	for _, v := range LegacyVersions {
+		if slices.Contains(versions, v) {
+			return &Era{Version: v}
+		}
+	}
+	return &Era{Version: LatestLegacy}
+}

@@ -1,0 +1,152 @@
+package mcp
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/grantway/grantway/worker/mcp/jsonrpc"
+	"github.com/grantway/grantway/worker/mcp/mirror"
+	"github.com/grantway/grantway/worker/mcp/upstream"
+)
+
+// readBody takes the request's body, which is at most limit bytes.
+func readBody(r *http.Request, limit int) ([]byte, error) {
+	if r.ContentLength > int64(limit) {
+		return nil, errBodySize
+	}
+	if n := r.ContentLength; n >= 0 {
+		b := make([]byte, n)
+		if _, err := io.ReadFull(r.Body, b); err != nil {
+			return nil, errBodyBroken.Because(err)
+		}
+		return b, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, errBodySize
+		}
+		return nil, errBodyBroken.Because(err)
+	}
+	if len(b) > limit {
+		return nil, errBodySize
+	}
+	return b, nil
+}
+
+// checkPost checks what comes before the body: media type and Accept.
+func checkPost(h http.Header) error {
+	ct := first(h, "Content-Type")
+	if ct != "application/json" {
+		ct, _, _ = strings.Cut(ct, ";")
+		if !strings.EqualFold(strings.TrimSpace(ct), "application/json") {
+			return errMediaType
+		}
+	}
+	if !accepts(h, true, true) {
+		return errAccept
+	}
+	return nil
+}
+
+// accepts reports whether Accept lists the media types.
+func accepts(h http.Header, json, stream bool) bool {
+	for _, v := range h["Accept"] {
+		if v == "application/json, text/event-stream" {
+			return true
+		}
+		for part := range strings.SplitSeq(v, ",") {
+			part, _, _ = strings.Cut(part, ";")
+			switch strings.ToLower(strings.TrimSpace(part)) {
+			case "*/*":
+				return true
+			case "application/json", "application/*":
+				json = false
+			case "text/event-stream", "text/*":
+				stream = false
+			}
+		}
+	}
+	return !json && !stream
+}
+
+// first answers the first value of a header whose name is canonical.
+func first(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// modern decides the era of a request: by the version that it names, in the
+// header or in its body.
+func modern(h http.Header, m *jsonrpc.Message) bool {
+	return upstream.IsModern(first(h, "Mcp-Protocol-Version")) || m.ProtocolVersion != ""
+}
+
+// checkModern is the ladder for a stateless request (MCP 2026-07-28, basic/transports;
+// SEP-2243), after era and syntax.
+func checkModern(h http.Header, m *jsonrpc.Message) error {
+	for _, name := range [...]string{"Mcp-Protocol-Version", mirror.Method, mirror.Name} {
+		if len(h[name]) > 1 {
+			return errHeadDoubled
+		}
+	}
+	if m.Kind == jsonrpc.Batch || m.Kind == jsonrpc.Response {
+		return errResponse
+	}
+	version := first(h, "Mcp-Protocol-Version")
+	if version == "" {
+		return errNoVersion
+	}
+	if m.Kind == jsonrpc.Notification {
+		return nil // the core defines none over HTTP, and no rules for their headers
+	}
+	if m.ProtocolVersion == "" || m.ClientCapabilities == nil {
+		return errNoMeta
+	}
+	if version != m.ProtocolVersion {
+		return errOtherMeta
+	}
+	return checkMirror(h, m)
+}
+
+func checkMirror(h http.Header, m *jsonrpc.Message) error {
+	method := first(h, mirror.Method)
+	if method == "" || strings.Trim(method, " \t") != m.Method {
+		return errMethodHead
+	}
+	target, has := m.Target()
+	if !has {
+		return nil
+	}
+	name, err := mirror.Decode(first(h, mirror.Name))
+	if err != nil || name != target || target == "" {
+		return errNameHead
+	}
+	return nil
+}
+
+// checkLegacy checks a request of the session era.
+func checkLegacy(h http.Header, m *jsonrpc.Message) error {
+	version := first(h, "Mcp-Protocol-Version")
+	if version != "" && !knownLegacy(version) {
+		return errBadVersion
+	}
+	if m.Kind == jsonrpc.Batch && version != "" && version != upstream.AssumedLegacy {
+		return errBatch
+	}
+	return nil
+}
+
+func knownLegacy(version string) bool {
+	for _, v := range upstream.LegacyVersions {
+		if v == version {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,84 @@
+package worker
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/grantway/grantway/worker/mcp"
+	"github.com/grantway/grantway/worker/mcp/admission"
+	"github.com/grantway/grantway/worker/mcp/lists"
+	"github.com/grantway/grantway/worker/mcp/rest"
+	"github.com/grantway/grantway/worker/mcp/session"
+	"github.com/grantway/grantway/worker/mcp/upstream"
+	"github.com/grantway/grantway/worker/platform"
+)
+
+// rateBinding is the host's rate limiter for callers, if it has one.
+const rateBinding = "CALLER_RATE"
+
+// wireMCP wires the data path: the MCP endpoints and the REST facade.
+func (g *Gateway) wireMCP(credentials upstream.Credentials, sealer session.Sealer) {
+	gate := &admission.Gate{
+		Authenticator: g.authenticator,
+		Source:        g.source,
+		Rate:          admission.NewRate(admission.DefaultPerMinute, g.platform.Limiter(rateBinding)),
+		Slots:         admission.NewSlots(admission.DefaultPerServer, admission.DefaultPerCaller),
+	}
+	up := upstream.New(upstream.Config{
+		Credentials: credentials,
+		KV:          g.platform.KV(platform.Config),
+		Background:  g.platform.Background,
+		Log:         g.platform.Log(),
+		Limits:      upstream.DefaultLimits,
+		Version:     Version,
+	})
+	list := lists.New(lists.Config{
+		Upstream:   up,
+		KV:         g.platform.KV(platform.Config),
+		Background: g.platform.Background,
+		Log:        g.platform.Log(),
+		Limits:     lists.DefaultLimits,
+	})
+	g.mcp = mcp.New(mcp.Config{
+		Gate:     gate,
+		Upstream: up,
+		Sessions: session.NewCodec(sealer),
+		Origins: &mcp.Origins{
+			Hosts:   words(g.platform.Env("GRANTWAY_ALLOWED_HOSTS")),
+			Allowed: words(g.platform.Env("GRANTWAY_ALLOWED_ORIGINS")),
+		},
+		Log:    g.platform.Log(),
+		Limits: mcp.DefaultLimits,
+	})
+	g.rest = rest.New(rest.Config{
+		Gate:          gate,
+		Upstream:      up,
+		Lists:         list,
+		Log:           g.platform.Log(),
+		MaxBody:       mcp.DefaultLimits.MaxBody,
+		FanOut:        mcp.DefaultLimits.FanOut,
+		FanOutTimeout: mcp.DefaultLimits.FanOutTimeout,
+	})
+	g.routes["mcp"] = g.mcp
+	g.routes["mcp-rest"] = g.rest
+}
+
+// fallback serves /{server}/mcp, the alias of /mcp/{server}.
+func (g *Gateway) fallback(w http.ResponseWriter, r *http.Request) {
+	if g.mcp != nil && strings.HasSuffix(r.URL.Path, "/mcp") {
+		g.mcp.ServeHTTP(w, r)
+		return
+	}
+	g.notFound(w, r)
+}
+
+// words takes a comma-separated list apart.
+func words(s string) []string {
+	var out []string
+	for w := range strings.SplitSeq(s, ",") {
+		if w = strings.TrimSpace(w); w != "" {
+			out = append(out, w)
+		}
+	}
+	return out
+}
