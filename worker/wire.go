@@ -1,11 +1,11 @@
 package worker
 
 import (
-	"net/http"
-
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/admin"
 	"github.com/grantway/grantway/worker/directory"
+	"github.com/grantway/grantway/worker/mcp"
+	"github.com/grantway/grantway/worker/mcp/rest"
 	"github.com/grantway/grantway/worker/metrics"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
@@ -24,6 +24,8 @@ type services struct {
 	settings      *settings.Settings
 	metrics       *metrics.Registry
 	tokens        *token.Engine
+	mcp           *mcp.Handler
+	rest          *rest.Handler
 }
 
 // wire makes the domain packages and gives each the services it needs. It
@@ -32,10 +34,9 @@ func (g *Gateway) wire() *problem.Problem {
 	if p := g.wireToken(); p != nil {
 		return p
 	}
-	return g.wireAdmin()
-}
-
-// fallback serves /{server}/mcp, the alias of /mcp/{server}.
-func (g *Gateway) fallback(w http.ResponseWriter, r *http.Request) {
-	g.notFound(w, r)
+	if p := g.wireAdmin(); p != nil {
+		return p
+	}
+	g.wireMCP()
+	return nil
 }

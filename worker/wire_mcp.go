@@ -17,7 +17,7 @@ import (
 const rateBinding = "CALLER_RATE"
 
 // wireMCP wires the data path: the MCP endpoints and the REST facade.
-func (g *Gateway) wireMCP(credentials upstream.Credentials, sealer session.Sealer) {
+func (g *Gateway) wireMCP() {
 	gate := &admission.Gate{
 		Authenticator: g.authenticator,
 		Source:        g.source,
@@ -25,7 +25,7 @@ func (g *Gateway) wireMCP(credentials upstream.Credentials, sealer session.Seale
 		Slots:         admission.NewSlots(admission.DefaultPerServer, admission.DefaultPerCaller),
 	}
 	up := upstream.New(upstream.Config{
-		Credentials: credentials,
+		Credentials: g.tokens,
 		KV:          g.platform.KV(platform.Config),
 		Background:  g.platform.Background,
 		Log:         g.platform.Log(),
@@ -42,7 +42,7 @@ func (g *Gateway) wireMCP(credentials upstream.Credentials, sealer session.Seale
 	g.mcp = mcp.New(mcp.Config{
 		Gate:     gate,
 		Upstream: up,
-		Sessions: session.NewCodec(sealer),
+		Sessions: session.NewCodec(g.keyring),
 		Origins: &mcp.Origins{
 			Hosts:   words(g.platform.Env("GRANTWAY_ALLOWED_HOSTS")),
 			Allowed: words(g.platform.Env("GRANTWAY_ALLOWED_ORIGINS")),
