@@ -1,0 +1,166 @@
+package worker_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantway/grantway/worker"
+	"github.com/grantway/grantway/worker/platform/memory"
+	"github.com/grantway/grantway/worker/seal"
+)
+
+const adminKey = "bootstrap-key-of-the-test"
+
+// world is a gateway with an identity provider and MCP servers around it.
+type world struct {
+	t       *testing.T
+	gateway *httptest.Server
+	mints   atomic.Int64
+	tokens  *httptest.Server
+	seen    atomic.Pointer[http.Header] // headers of the last upstream request
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t}
+	w.tokens = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		id, secret, _ := r.BasicAuth()
+		if r.FormValue("grant_type") != "client_credentials" || id != "client-1" || secret != "secret-1" {
+			rw.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(rw, `{"error":"invalid_client"}`)
+			return
+		}
+		n := w.mints.Add(1)
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(rw, `{"access_token":"token-%d","token_type":"Bearer","expires_in":3600}`, n)
+	}))
+	t.Cleanup(w.tokens.Close)
+	p := memory.New(map[string]string{
+		"GRANTWAY_ADMIN_KEY":      adminKey,
+		"GRANTWAY_SEALING_KEY":    seal.GenerateKey(),
+		"GRANTWAY_ALLOW_LOOPBACK": "1",
+	})
+	g := worker.New(p)
+	p.Objects = g
+	w.gateway = httptest.NewServer(g)
+	t.Cleanup(w.gateway.Close)
+	return w
+}
+
+// upstream starts an MCP server that wants a token of the identity provider.
+func (w *world) upstream(stateless bool) string {
+	s := sdk.NewServer(&sdk.Implementation{Name: "demo", Version: "1"}, nil)
+	type in struct {
+		Text string `json:"text"`
+	}
+	sdk.AddTool(s, &sdk.Tool{Name: "echo", Description: "Repeats."}, func(_ context.Context, _ *sdk.CallToolRequest, a in) (*sdk.CallToolResult, any, error) {
+		return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: a.Text}}}, nil, nil
+	})
+	h := sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return s }, &sdk.StreamableHTTPOptions{Stateless: stateless})
+	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		header := r.Header.Clone()
+		w.seen.Store(&header)
+		if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer token-") {
+			rw.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		h.ServeHTTP(rw, r)
+	}))
+	w.t.Cleanup(srv.Close)
+	return srv.URL + "/mcp"
+}
+
+func (w *world) do(method, path, body string) (int, map[string]any) {
+	w.t.Helper()
+	r, err := http.NewRequest(method, w.gateway.URL+path, strings.NewReader(body))
+	require.NoError(w.t, err)
+	r.Header.Set("Authorization", "Bearer "+adminKey)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Cookie", "secret=cookie")
+	resp, err := http.DefaultClient.Do(r)
+	require.NoError(w.t, err)
+	defer func() { _ = resp.Body.Close() }()
+	var out map[string]any
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(w.t, err)
+	if len(b) > 0 && b[0] == '{' {
+		require.NoError(w.t, json.Unmarshal(b, &out), "%s", b)
+	}
+	return resp.StatusCode, out
+}
+
+// register creates an M2M server record and answers its id.
+func (w *world) register(slug, url string) string {
+	w.t.Helper()
+	status, out := w.do("POST", "/v1/mcp/server", fmt.Sprintf(`{"server_name":%q,"slug":%q,"url":%q,"transport":"http","auth_type":"oauth2","oauth2_flow":"client_credentials",
+		"client_id":"client-1","token_url":%q,"token_endpoint_auth_method":"client_secret_basic","credentials":{"client_secret":"secret-1"}}`, slug, slug, url, w.tokens.URL+"/token"))
+	require.Equal(w.t, http.StatusCreated, status, "%v", out)
+	return out["server_id"].(string)
+}
+
+// withKey adds the access key to a client's requests.
+type withKey struct{}
+
+func (withKey) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+adminKey)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func (w *world) connect(path string) *sdk.ClientSession {
+	w.t.Helper()
+	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil)
+	s, err := c.Connect(w.t.Context(), &sdk.StreamableClientTransport{Endpoint: w.gateway.URL + path, HTTPClient: &http.Client{Transport: withKey{}}}, nil)
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestMainJob(t *testing.T) {
+	for _, era := range []struct {
+		name      string
+		stateless bool
+	}{{"stateless", true}, {"sessions", false}} {
+		t.Run(era.name, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.register("demo", w.upstream(era.stateless))
+
+			status, out := w.do("GET", "/mcp-rest/tools/list?server_id="+id, "")
+			require.Equal(t, http.StatusOK, status, "%v", out)
+			tools := out["tools"].([]any)
+			require.Len(t, tools, 1)
+			assert.Equal(t, "echo", tools[0].(map[string]any)["name"])
+			assert.Equal(t, id, tools[0].(map[string]any)["mcp_info"].(map[string]any)["server_id"])
+
+			status, out = w.do("POST", "/mcp-rest/tools/call", fmt.Sprintf(`{"server_id":%q,"name":"echo","arguments":{"text":"hello"}}`, id))
+			require.Equal(t, http.StatusOK, status, "%v", out)
+			assert.Equal(t, "hello", out["content"].([]any)[0].(map[string]any)["text"])
+
+			for _, path := range []string{"/mcp/demo", "/demo/mcp"} {
+				s := w.connect(path)
+				list, err := s.ListTools(t.Context(), nil)
+				require.NoError(t, err)
+				require.Len(t, list.Tools, 1)
+				res, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: "echo", Arguments: map[string]any{"text": "through"}})
+				require.NoError(t, err)
+				assert.Equal(t, "through", res.Content[0].(*sdk.TextContent).Text)
+			}
+			assert.EqualValues(t, 1, w.mints.Load(), "one token serves every request")
+			seen := *w.seen.Load()
+			assert.Equal(t, "Bearer token-1", seen.Get("Authorization"))
+			assert.Empty(t, seen.Get("Cookie"))
+			assert.Empty(t, seen.Get("X-Grantway-Key"))
+		})
+	}
+}
