@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"net/http"
+
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/admin"
 	"github.com/grantway/grantway/worker/directory"
@@ -26,6 +28,7 @@ type services struct {
 	tokens        *token.Engine
 	mcp           *mcp.Handler
 	rest          *rest.Handler
+	wellKnown     *http.ServeMux // /.well-known/
 }
 
 // wire makes the domain packages and gives each the services it needs. It
@@ -38,5 +41,6 @@ func (g *Gateway) wire() *problem.Problem {
 		return p
 	}
 	g.wireMCP()
+	g.wireTokenAPI()
 	return nil
 }

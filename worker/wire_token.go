@@ -1,13 +1,16 @@
 package worker
 
 import (
+	"context"
 	"net/http"
 
+	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/metrics"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/settings"
 	"github.com/grantway/grantway/worker/token"
+	"github.com/grantway/grantway/worker/token/tokenapi"
 )
 
 // wireToken wires the settings, the metrics and the token engine.
@@ -22,6 +25,32 @@ func (g *Gateway) wireToken() *problem.Problem {
 	g.settings, g.metrics = s, metrics.New()
 	g.tokens = token.New(token.Config{Platform: g.platform, Keyring: g.keyring, Settings: s, Metrics: g.metrics})
 	g.objects[platform.Minter] = g.tokens
-	g.routes["metrics"] = g.metrics
 	return nil
+}
+
+// wireTokenAPI mounts the management of tokens; the records, the management API
+// and the REST facade must be wired.
+func (g *Gateway) wireTokenAPI() {
+	h := &tokenapi.Handler{Engine: g.tokens, Source: g.source, Drafter: g.admin}
+	g.admin.Mount("GET /v1/mcp/server/{id}/token", access.RoleViewer, h.Status)
+	g.admin.Mount("POST /v1/mcp/server/{id}/token", access.RoleAdmin, h.Refresh)
+	g.admin.Mount("DELETE /v1/mcp/server/{id}/token", access.RoleAdmin, h.Purge)
+	g.admin.Mount("POST /v1/mcp/server/{id}/explain", access.RoleViewer, h.Explain)
+	g.admin.Mount("POST /mcp-rest/test/token", access.RoleAdmin, h.Test)
+	g.admin.Mount("GET /metrics", access.RoleViewer, func(w http.ResponseWriter, r *http.Request) error {
+		g.metrics.ServeHTTP(w, r)
+		return nil
+	})
+	g.routes["metrics"] = g.admin
+	g.rest.Handle("POST /mcp-rest/test/token", g.admin)
+	g.wellKnown = http.NewServeMux()
+	g.wellKnown.Handle("GET /.well-known/jwks.json", tokenapi.JWKS(g.source))
+	g.routes[".well-known"] = g.wellKnown
+	g.chores = append(g.chores, func(ctx context.Context) error {
+		recs, err := g.source.All(ctx)
+		if err != nil {
+			return err
+		}
+		return g.tokens.RefreshDue(ctx, recs)
+	})
 }

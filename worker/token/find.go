@@ -111,7 +111,7 @@ func (e *Engine) look(ctx context.Context, p *plan, f *found) error {
 		return err
 	}
 	f.tokenURL, f.metadata = s.TokenURL, s
-	if rec.Issuer != "" {
+	if rec.Issuer != "" || rec.Version == 0 { // named by the administrator, or a record that is not kept
 		return nil
 	}
 	return e.bind(ctx, rec, f.issuer)

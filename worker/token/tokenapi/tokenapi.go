@@ -1,0 +1,132 @@
+// Package tokenapi is the management API of tokens: status, refresh, purge, test
+// and explanation of a server's credential. No answer holds a byte of a token or
+// secret.
+package tokenapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/oauth"
+	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/registry"
+	"github.com/grantway/grantway/worker/token"
+)
+
+// maxBody bounds a test's body, in bytes.
+const maxBody = 256 << 10
+
+// Drafter makes the record that a request body describes, without keeping it. With
+// server_id it lays the body over the stored record.
+type Drafter interface {
+	Draft(ctx context.Context, body []byte) (*registry.Record, error)
+}
+
+// Handler serves the endpoints. All fields are required.
+type Handler struct {
+	Engine  *token.Engine
+	Source  registry.Source
+	Drafter Drafter
+}
+
+func (h *Handler) find(r *http.Request) (*registry.Record, error) {
+	ref := r.PathValue("id")
+	rec, err := h.Source.Lookup(r.Context(), ref)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, problem.New(http.StatusNotFound, "server_not_found", fmt.Sprintf("There is no server %q.", ref))
+	}
+	return rec, err
+}
+
+// Status serves GET /v1/mcp/server/{id}/token.
+func (h *Handler) Status(w http.ResponseWriter, r *http.Request) error {
+	rec, err := h.find(r)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, h.Engine.Status(r.Context(), rec))
+}
+
+// Refresh serves POST /v1/mcp/server/{id}/token: a new token now.
+func (h *Handler) Refresh(w http.ResponseWriter, r *http.Request) error {
+	rec, err := h.find(r)
+	if err != nil {
+		return err
+	}
+	st, err := h.Engine.Refresh(r.Context(), rec, access.FromContext(r.Context()))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, st)
+}
+
+// Purge serves DELETE /v1/mcp/server/{id}/token.
+func (h *Handler) Purge(w http.ResponseWriter, r *http.Request) error {
+	rec, err := h.find(r)
+	if err != nil {
+		return err
+	}
+	generation, err := h.Engine.Purge(r.Context(), rec)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, map[string]any{"server_id": rec.ServerID, "purged": true, "generation": generation})
+}
+
+// Explain serves POST /v1/mcp/server/{id}/explain.
+func (h *Handler) Explain(w http.ResponseWriter, r *http.Request) error {
+	rec, err := h.find(r)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, h.Engine.Explain(r.Context(), rec, access.FromContext(r.Context())))
+}
+
+// Test serves POST /mcp-rest/test/token. A token is 200; a fault of the configuration
+// 422; of the authorization server 502, or 503 if waiting may help. The body is a
+// token.TestResult each time, with the member error where it failed.
+func (h *Handler) Test(w http.ResponseWriter, r *http.Request) error {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return problem.New(http.StatusBadRequest, "body_incomplete", "The request body ended early.").Because(err)
+	}
+	if len(body) > maxBody {
+		return problem.New(http.StatusRequestEntityTooLarge, "body_too_large", "The request body is larger than 256 KiB.")
+	}
+	rec, err := h.Drafter.Draft(r.Context(), body)
+	if err != nil {
+		return err
+	}
+	result := h.Engine.Test(r.Context(), rec, access.FromContext(r.Context()))
+	if result.OK {
+		return answer(w, http.StatusOK, result)
+	}
+	status := http.StatusBadGateway
+	switch {
+	case result.Stage == token.StageConfiguration:
+		status = http.StatusUnprocessableEntity
+	case result.Class == oauth.Unavailable:
+		status = http.StatusServiceUnavailable
+	}
+	return answer(w, status, struct {
+		*token.TestResult
+		Error map[string]string `json:"error"`
+	}{result, map[string]string{"code": result.Code, "message": result.Message, "request_id": problem.RequestID(r.Context())}})
+}
+
+func answer(w http.ResponseWriter, status int, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(b)
+	return nil
+}
