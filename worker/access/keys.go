@@ -145,6 +145,15 @@ func (k *Keys) Verify(ctx context.Context, secret string) (*Principal, error) {
 	if !WellFormed(secret) {
 		return nil, wrongKey()
 	}
+	kn, err := k.lookup(ctx, sum)
+	if err != nil {
+		return nil, err
+	}
+	return kn.principal, nil
+}
+
+// lookup answers the usable key with this hash.
+func (k *Keys) lookup(ctx context.Context, sum [sha256.Size]byte) (*known, error) {
 	kn, exists, err := k.keys.Get(ctx, sum, func(ctx context.Context) (*known, bool, error) { return k.load(ctx, sum) })
 	if err != nil {
 		return nil, err
@@ -158,7 +167,20 @@ func (k *Keys) Verify(ctx context.Context, secret string) (*Principal, error) {
 		return nil, err
 	}
 	k.touch(kn.key.ID)
-	return kn.principal, nil
+	return kn, nil
+}
+
+// byHash answers the principal whose secret has this hash, and the time before
+// which its sessions have ended.
+func (k *Keys) byHash(ctx context.Context, sum [sha256.Size]byte) (*Principal, time.Time, error) {
+	if k.enabled && subtle.ConstantTimeCompare(sum[:], k.bootstrap[:]) == 1 {
+		return k.bootstrapPrincipal(ctx)
+	}
+	kn, err := k.lookup(ctx, sum)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return kn.principal, kn.key.SignedInSince, nil
 }
 
 func (k *Key) opens(sum [sha256.Size]byte, now time.Time) bool {
@@ -301,5 +323,7 @@ func Unauthorized(message string) *problem.Problem {
 	p.Header = http.Header{"Www-Authenticate": {`Bearer realm="grantway"`}}
 	return p
 }
+
+func isAbsent(err error) bool { return errors.Is(err, platform.ErrNotFound) }
 
 func wrongKey() *problem.Problem { return Unauthorized("The access key is not valid.") }

@@ -38,6 +38,8 @@ type Principal struct {
 	Tools map[string][]string
 	// RequestsPerMinute limits this principal; 0 means the default limit.
 	RequestsPerMinute int
+
+	session *Session // of a browser, or nil
 }
 
 // Authenticator finds the principal of a request, or answers a *problem.Problem

@@ -1,0 +1,287 @@
+package access
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/grantway/grantway/worker/platform"
+	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/recall"
+	"github.com/grantway/grantway/worker/seal"
+)
+
+// Lives of a browser session.
+const (
+	// SessionLife is how long a session lasts without use; it is renewed in its second half.
+	SessionLife = time.Hour
+	// SessionMax is how long it lasts at most.
+	SessionMax = 12 * time.Hour
+)
+
+const (
+	// CookieName is the session cookie over https. The prefix makes browsers insist on
+	// Secure, Path=/ and no Domain (RFC 6265bis §4.1.3.2).
+	CookieName = "__Host-grantway_session"
+	// LoopbackCookieName is the cookie over http, which only this machine may use.
+	LoopbackCookieName = "grantway_session"
+	// CSRFHeader must be on every request that changes something and is
+	// authenticated by the cookie. A page of another origin cannot set it.
+	CSRFHeader = "X-Grantway-CSRF"
+	// kvEnded + session id in KV CONFIG marks a session that was signed out.
+	kvEnded = "session-ended/"
+)
+
+// Session is a browser's sign-in. It is kept by the browser alone, sealed.
+type Session struct {
+	ID        string    `json:"i"`
+	KeyHash   []byte    `json:"k"` // SHA-256 of the key that signed in
+	CreatedAt time.Time `json:"c"`
+	ExpiresAt time.Time `json:"e"`
+}
+
+// Sessions authenticates browsers by cookie and everybody else by key.
+type Sessions struct {
+	*Keys
+	keyring *seal.Keyring // nil: nobody can sign in
+	kv      platform.KV
+	ended   *recall.Cache[string, bool]
+	tries   limiter
+}
+
+// NewSessions makes the authenticator around keys.
+func NewSessions(p platform.Platform, keys *Keys, keyring *seal.Keyring) *Sessions {
+	times := recall.Times{Fresh: 3 * time.Second, Stale: 5 * time.Second, Absent: 5 * time.Second}
+	return &Sessions{Keys: keys, keyring: keyring, kv: p.KV(platform.Config), ended: recall.New[string, bool](p.Background, times, 1024)}
+}
+
+var _ Authenticator = (*Sessions)(nil)
+
+// Authenticate finds the principal of a request: by key if it presents one, else
+// by cookie.
+func (s *Sessions) Authenticate(r *http.Request) (*Principal, error) {
+	if Presented(r) != "" {
+		return s.Keys.Authenticate(r)
+	}
+	session := s.read(r)
+	if session == nil {
+		return s.Keys.Authenticate(r) // says what to present
+	}
+	p, err := s.principal(r.Context(), session)
+	if err != nil {
+		return nil, err
+	}
+	if err := guardCSRF(r); err != nil {
+		return nil, err
+	}
+	return p, s.permit(p)
+}
+
+// signInsPerMinute bounds the attempts to sign in from one address, per instance.
+const signInsPerMinute = 20
+
+// SignIn makes a session for the key. Only keys that may look at the management
+// API sign in.
+func (s *Sessions) SignIn(r *http.Request, secret string) (*Principal, *http.Cookie, error) {
+	if s.keyring == nil {
+		return nil, nil, problem.New(http.StatusServiceUnavailable, "sealing_key_missing", "Set GRANTWAY_SEALING_KEY: without it nobody can sign in.")
+	}
+	if !secure(r) && !loopback(r) {
+		return nil, nil, problem.New(http.StatusForbidden, "https_required", "Signing in needs https, except on this machine.")
+	}
+	if foreignOrigin(r) {
+		return nil, nil, csrfRejected()
+	}
+	if wait := s.tries.take(clientIP(r), signInsPerMinute, time.Now()); wait > 0 {
+		p := problem.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts to sign in.")
+		p.RetryAfter = int(wait/time.Second) + 1
+		return nil, nil, p
+	}
+	p, err := s.Verify(r.Context(), secret)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.Role != RoleAdmin && p.Role != RoleViewer {
+		return nil, nil, problem.New(http.StatusForbidden, "session_role", "This key calls servers; sign in with an admin or viewer key.")
+	}
+	sum := sha256.Sum256([]byte(secret))
+	now := time.Now().UTC()
+	session := &Session{ID: rand.Text(), KeyHash: sum[:], CreatedAt: now, ExpiresAt: now.Add(SessionLife)}
+	return withSession(p, session), s.cookie(r, session), nil
+}
+
+// Renew answers a cookie that prolongs the principal's session, or nil if it has
+// none or it is young.
+func (s *Sessions) Renew(r *http.Request, p *Principal) *http.Cookie {
+	session := p.session
+	if session == nil || time.Until(session.ExpiresAt) > SessionLife/2 {
+		return nil
+	}
+	next := *session
+	next.ExpiresAt = time.Now().UTC().Add(SessionLife)
+	if last := session.CreatedAt.Add(SessionMax); next.ExpiresAt.After(last) {
+		next.ExpiresAt = last
+	}
+	if !next.ExpiresAt.After(session.ExpiresAt) {
+		return nil
+	}
+	return s.cookie(r, &next)
+}
+
+// SignOut ends the session everywhere and answers the cookie that removes it from the
+// browser.
+func (s *Sessions) SignOut(r *http.Request, session *Session) (*http.Cookie, error) {
+	s.ended.Put(session.ID, true, true)
+	ttl := max(time.Minute, time.Until(session.CreatedAt.Add(SessionMax)).Round(time.Second))
+	if err := s.kv.Put(r.Context(), kvEnded+session.ID, []byte("1"), ttl); err != nil {
+		return nil, problem.New(http.StatusServiceUnavailable, "sign_out_failed", "The session could not be ended everywhere; try again.").Because(err)
+	}
+	return s.RemovalCookie(r), nil
+}
+
+// RemovalCookie removes the session's cookie from the browser.
+func (s *Sessions) RemovalCookie(r *http.Request) *http.Cookie {
+	c := s.cookie(r, nil)
+	c.MaxAge = -1
+	return c
+}
+
+// Session answers the browser session of the principal, or nil.
+func (p *Principal) Session() *Session { return p.session }
+
+func withSession(p *Principal, s *Session) *Principal {
+	q := *p
+	q.session = s
+	return &q
+}
+
+func (s *Sessions) cookie(r *http.Request, session *Session) *http.Cookie {
+	c := &http.Cookie{Name: LoopbackCookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode}
+	if secure(r) {
+		c.Name, c.Secure = CookieName, true
+	}
+	if session != nil {
+		b, err := json.Marshal(session)
+		if err != nil {
+			panic("access: session: " + err.Error()) // it holds only text, bytes and times
+		}
+		c.Value = base64.RawURLEncoding.EncodeToString(s.keyring.Seal(b, "session"))
+		c.MaxAge = int(time.Until(session.ExpiresAt) / time.Second)
+	}
+	return c
+}
+
+// read answers the session of the request's cookie, or nil if there is none that
+// opens and has not expired.
+func (s *Sessions) read(r *http.Request) *Session {
+	if s.keyring == nil {
+		return nil
+	}
+	name := LoopbackCookieName
+	if secure(r) {
+		name = CookieName
+	} else if !loopback(r) {
+		return nil
+	}
+	c, err := r.Cookie(name)
+	if err != nil || len(c.Value) > 2048 {
+		return nil
+	}
+	sealed, err := base64.RawURLEncoding.DecodeString(c.Value)
+	if err != nil {
+		return nil
+	}
+	b, err := s.keyring.Open(sealed, "session")
+	session := &Session{}
+	if err != nil || json.Unmarshal(b, session) != nil || len(session.KeyHash) != sha256.Size || !time.Now().Before(session.ExpiresAt) {
+		return nil
+	}
+	return session
+}
+
+func (s *Sessions) principal(ctx context.Context, session *Session) (*Principal, error) {
+	over := Unauthorized("The session has ended; sign in again.")
+	ended, _, err := s.ended.Get(ctx, session.ID, func(ctx context.Context) (bool, bool, error) {
+		_, err := s.kv.Get(ctx, kvEnded+session.ID)
+		if isAbsent(err) {
+			return false, false, nil
+		}
+		return err == nil, err == nil, err
+	})
+	if err != nil {
+		return nil, problem.New(http.StatusServiceUnavailable, "session_unverified", "The session cannot be checked now; try again.").Because(err)
+	}
+	if ended {
+		return nil, over
+	}
+	p, since, err := s.byHash(ctx, [sha256.Size]byte(session.KeyHash))
+	if err != nil {
+		return nil, err
+	}
+	if p == nil || session.CreatedAt.Before(since) {
+		return nil, over
+	}
+	return withSession(p, session), nil
+}
+
+func guardCSRF(r *http.Request) error {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return nil
+	}
+	if r.Header.Get(CSRFHeader) == "" || foreignOrigin(r) {
+		return csrfRejected()
+	}
+	return nil
+}
+
+func csrfRejected() *problem.Problem {
+	return problem.New(http.StatusForbidden, "csrf_rejected", "A change with a session cookie needs the header "+CSRFHeader+" and must come from the gateway's own pages.")
+}
+
+// foreignOrigin reports whether a browser says that another site sends this request.
+func foreignOrigin(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || !strings.EqualFold(u.Host, r.Host)
+}
+
+// secure reports whether the browser speaks https. A forwarded scheme is believed:
+// it can only make the cookie stricter.
+func secure(r *http.Request) bool {
+	return r.TLS != nil || r.URL.Scheme == "https" || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+}
+
+func loopback(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+func clientIP(r *http.Request) string {
+	if h, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return h
+	}
+	return r.RemoteAddr
+}
