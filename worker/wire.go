@@ -20,7 +20,10 @@ import (
 type services struct {
 	directory     *directory.Client
 	source        *registry.Cached
-	authenticator access.Authenticator
+	keys          *access.Keys
+	sessions      *access.Sessions
+	authenticator access.Authenticator // sessions
+	trail         *trail
 	admin         *admin.API
 	keyring       *seal.Keyring
 	settings      *settings.Settings
@@ -34,12 +37,13 @@ type services struct {
 // wire makes the domain packages and gives each the services it needs. It
 // answers why the gateway cannot work: a problem that names the variable.
 func (g *Gateway) wire() *problem.Problem {
+	if p := g.wireDirectory(); p != nil {
+		return p
+	}
 	if p := g.wireToken(); p != nil {
 		return p
 	}
-	if p := g.wireAdmin(); p != nil {
-		return p
-	}
+	g.wireAdmin()
 	g.wireMCP()
 	g.wireTokenAPI()
 	return nil

@@ -6,16 +6,18 @@ import (
 
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/admin"
+	"github.com/grantway/grantway/worker/audit"
 	"github.com/grantway/grantway/worker/directory"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
 	"github.com/grantway/grantway/worker/seal"
+	"github.com/grantway/grantway/worker/usage"
 )
 
-// wireAdmin wires the Directory, the read side of the records, the access keys
-// and the management API.
-func (g *Gateway) wireAdmin() *problem.Problem {
+// wireDirectory wires what the other owners' services are given: the sealing key,
+// the way to the Directory, the trail.
+func (g *Gateway) wireDirectory() *problem.Problem {
 	if p := g.wireKeyring(); p != nil {
 		return p
 	}
@@ -24,19 +26,32 @@ func (g *Gateway) wireAdmin() *problem.Problem {
 	}
 	g.directory = directory.NewClient(g.platform)
 	g.source = registry.NewSource(g.platform, g.directory)
-	g.authenticator = access.NewKeys(g.platform, g.directory)
-	g.admin = admin.New(admin.Config{
-		Platform:      g.platform,
-		Directory:     g.directory,
-		Source:        g.source,
-		Authenticator: g.authenticator,
-		Keyring:       g.keyring,
-	})
-	g.routes["v1"] = g.admin
-	g.routes["openapi.json"] = http.HandlerFunc(admin.OpenAPI)
+	g.keys = access.NewKeys(g.platform, g.directory)
+	g.sessions = access.NewSessions(g.platform, g.keys, g.keyring)
+	g.authenticator = g.sessions
+	g.trail = &trail{
+		audit: audit.NewRecorder(g.platform, g.directory),
+		usage: usage.NewRecorder(g.platform, g.directory, g.keys.TakeUsed),
+	}
 	g.objects[platform.Directory] = directory.NewObject(g.platform, g.keyring)
 	g.chores = append(g.chores, g.directory.Keep)
 	return nil
+}
+
+// wireAdmin wires the management API.
+func (g *Gateway) wireAdmin() {
+	g.admin = admin.New(admin.Config{
+		Platform:  g.platform,
+		Directory: g.directory,
+		Source:    g.source,
+		Keys:      g.keys,
+		Sessions:  g.sessions,
+		Keyring:   g.keyring,
+		Audit:     g.trail.audit,
+		Usage:     g.trail.usage,
+	})
+	g.routes["v1"] = g.admin
+	g.routes["openapi.json"] = http.HandlerFunc(admin.OpenAPI)
 }
 
 // wireKeyring reads GRANTWAY_SEALING_KEY and GRANTWAY_SEALING_KEY_PREVIOUS.

@@ -47,8 +47,9 @@ func (g *Gateway) wireMCP() {
 			Hosts:   words(g.platform.Env("GRANTWAY_ALLOWED_HOSTS")),
 			Allowed: words(g.platform.Env("GRANTWAY_ALLOWED_ORIGINS")),
 		},
-		Log:    g.platform.Log(),
-		Limits: mcp.DefaultLimits,
+		Recorder: g.trail,
+		Log:      g.platform.Log(),
+		Limits:   mcp.DefaultLimits,
 	})
 	g.rest = rest.New(rest.Config{
 		Gate:          gate,

@@ -23,7 +23,7 @@ func (g *Gateway) wireToken() *problem.Problem {
 		return p
 	}
 	g.settings, g.metrics = s, metrics.New()
-	g.tokens = token.New(token.Config{Platform: g.platform, Keyring: g.keyring, Settings: s, Metrics: g.metrics})
+	g.tokens = token.New(token.Config{Platform: g.platform, Keyring: g.keyring, Settings: s, Metrics: g.metrics, Audit: g.trail})
 	g.objects[platform.Minter] = g.tokens
 	return nil
 }

@@ -60,7 +60,6 @@ type Keys struct {
 	enabled   bool // there is a bootstrap key
 	keys      *recall.Cache[[sha256.Size]byte, *known]
 	state     *recall.Cache[struct{}, Bootstrap]
-	limits    limiter
 
 	mu    sync.Mutex
 	edits map[string]keyEdit   // by key id: what this instance has itself changed
@@ -119,17 +118,13 @@ func bearer(v string) (string, bool) {
 	return "", false
 }
 
-// Authenticate finds the principal of a request and takes one of its permits.
+// Authenticate finds the principal of a request.
 func (k *Keys) Authenticate(r *http.Request) (*Principal, error) {
 	secret := Presented(r)
 	if secret == "" {
 		return nil, Unauthorized("Present an access key: Authorization: Bearer, or X-Grantway-Key.")
 	}
-	p, err := k.Verify(r.Context(), secret)
-	if err != nil {
-		return nil, err
-	}
-	return p, k.permit(p)
+	return k.Verify(r.Context(), secret)
 }
 
 // Verify finds the principal whose secret this is.
@@ -306,15 +301,6 @@ func (k *Keys) TakeUsed() map[string]time.Time {
 	used := k.used
 	k.used = map[string]time.Time{}
 	return used
-}
-
-func (k *Keys) permit(p *Principal) error {
-	if wait := k.limits.take(p.ID, p.RequestsPerMinute, time.Now()); wait > 0 {
-		pr := problem.New(http.StatusTooManyRequests, "rate_limited", "This access key has used its requests of this minute.")
-		pr.RetryAfter = int((wait + time.Second - 1) / time.Second)
-		return pr
-	}
-	return nil
 }
 
 // Unauthorized is the answer to a caller who is not known (RFC 6750 §3).

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// limiter holds a token bucket per principal, in this instance: a principal that
-// is served by n instances gets up to n times its limit. It holds the limit's
+// limiter holds a token bucket per address, in this instance. It holds the limit's
 // number of permits and refills evenly over a minute.
 type limiter struct {
 	mu      sync.Mutex
@@ -21,12 +20,8 @@ type bucket struct {
 // maxBuckets bounds the memory of the limiter; full buckets are forgotten first.
 const maxBuckets = 4096
 
-// take takes one permit, or answers how long it is until the next. perMinute 0
-// means no limit.
+// take takes one permit, or answers how long it is until the next.
 func (l *limiter) take(id string, perMinute int, now time.Time) time.Duration {
-	if perMinute <= 0 {
-		return 0
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	rate := float64(perMinute) / 60 // per second

@@ -13,11 +13,13 @@ import (
 	"strings"
 
 	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/audit"
 	"github.com/grantway/grantway/worker/directory"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
 	"github.com/grantway/grantway/worker/seal"
+	"github.com/grantway/grantway/worker/usage"
 )
 
 // maxBody bounds the body of a management request, in bytes; imports have their own.
@@ -25,11 +27,16 @@ const maxBody = 256 << 10
 
 // Config is what the API needs. Fields are required unless they say otherwise.
 type Config struct {
-	Platform      platform.Platform
-	Directory     *directory.Client
-	Source        *registry.Cached
-	Authenticator access.Authenticator
-	Keyring       *seal.Keyring // nil: no secret can be kept
+	Platform  platform.Platform
+	Directory *directory.Client
+	Source    *registry.Cached
+	Keys      *access.Keys
+	Sessions  *access.Sessions
+	Keyring   *seal.Keyring // nil: no secret can be kept
+	Audit     *audit.Recorder
+	Usage     *usage.Recorder
+	// PurgeTokens takes away every token of a server, everywhere; nil: nothing.
+	PurgeTokens func(ctx context.Context, rec *registry.Record) error
 }
 
 // API serves /v1.
@@ -41,13 +48,47 @@ type API struct {
 // New makes the API.
 func New(c Config) *API {
 	a := &API{Config: c, mux: http.NewServeMux()}
-	a.Mount("GET /v1/mcp/server", access.RoleCaller, a.listServers)
-	a.Mount("POST /v1/mcp/server", access.RoleAdmin, a.createServer)
-	a.Mount("PUT /v1/mcp/server", access.RoleAdmin, a.updateServer)
-	a.Mount("GET /v1/mcp/server/{id}", access.RoleCaller, a.getServer)
-	a.Mount("PUT /v1/mcp/server/{id}", access.RoleAdmin, a.updateServer)
-	a.Mount("PATCH /v1/mcp/server/{id}", access.RoleAdmin, a.updateServer)
-	a.Mount("DELETE /v1/mcp/server/{id}", access.RoleAdmin, a.deleteServer)
+	for _, e := range []struct {
+		pattern string
+		least   access.Role
+		handler Handler
+	}{
+		{"GET /v1/mcp/server", access.RoleCaller, a.listServers},
+		{"POST /v1/mcp/server", access.RoleAdmin, a.createServer},
+		{"PUT /v1/mcp/server", access.RoleAdmin, a.updateServer},
+		{"POST /v1/mcp/server/bulk", access.RoleAdmin, a.bulkServers},
+		{"GET /v1/mcp/server/{id}", access.RoleCaller, a.getServer},
+		{"PUT /v1/mcp/server/{id}", access.RoleAdmin, a.updateServer},
+		{"PATCH /v1/mcp/server/{id}", access.RoleAdmin, a.updateServer},
+		{"DELETE /v1/mcp/server/{id}", access.RoleAdmin, a.deleteServer},
+		{"GET /v1/keys", access.RoleViewer, a.listKeys},
+		{"POST /v1/keys", access.RoleAdmin, a.createKey},
+		{"GET /v1/keys/{id}", access.RoleViewer, a.getKey},
+		{"PUT /v1/keys/{id}", access.RoleAdmin, a.updateKey},
+		{"PATCH /v1/keys/{id}", access.RoleAdmin, a.updateKey},
+		{"DELETE /v1/keys/{id}", access.RoleAdmin, a.revokeKey},
+		{"POST /v1/keys/{id}/rotate", access.RoleAdmin, a.rotateKey},
+		{"GET /v1/session", access.RoleCaller, a.getSession},
+		{"DELETE /v1/session", access.RoleCaller, a.signOut},
+		{"GET /v1/audit", access.RoleViewer, a.listAudit},
+		{"GET /v1/audit/verify", access.RoleViewer, a.verifyAudit},
+		{"GET /v1/audit/export", access.RoleViewer, a.exportAudit},
+		{"GET /v1/usage", access.RoleViewer, a.getUsage},
+		{"GET /v1/usage/sparkline", access.RoleViewer, a.getSparkline},
+		{"GET /v1/settings", access.RoleViewer, a.getSettings},
+		{"PUT /v1/settings", access.RoleAdmin, a.updateSettings},
+		{"PATCH /v1/settings", access.RoleAdmin, a.updateSettings},
+		{"GET /v1/settings/reseal", access.RoleViewer, a.getReseal},
+		{"POST /v1/settings/reseal", access.RoleAdmin, a.startReseal},
+		{"POST /v1/settings/republish", access.RoleAdmin, a.republish},
+	} {
+		a.Mount(e.pattern, e.least, e.handler)
+	}
+	a.mux.HandleFunc("POST /v1/session", func(w http.ResponseWriter, r *http.Request) {
+		if err := a.signIn(w, r); err != nil {
+			a.fail(w, r, err)
+		}
+	})
 	return a
 }
 
@@ -59,13 +100,21 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 // gateway routes here). The principal is in the request's context (access.FromContext).
 func (a *API) Mount(pattern string, least access.Role, h Handler) {
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		p, err := a.Authenticator.Authenticate(r)
-		if err == nil && !atLeast(p.Role, least) {
-			err = problem.New(http.StatusForbidden, "forbidden", "This needs the role "+string(least)+".")
+		p, err := a.Sessions.Authenticate(r)
+		if err == nil {
+			r = r.WithContext(access.WithPrincipal(r.Context(), p))
+			if !atLeast(p.Role, least) {
+				pr := problem.New(http.StatusForbidden, "forbidden", "This needs the role "+string(least)+".")
+				a.denied(r, p, pr)
+				err = pr
+			}
 		}
 		if err == nil {
 			w.Header().Set("Cache-Control", "no-store")
-			err = h(w, r.WithContext(access.WithPrincipal(r.Context(), p)))
+			if c := a.Sessions.Renew(r, p); c != nil {
+				http.SetCookie(w, c)
+			}
+			err = h(w, r)
 		}
 		if err != nil {
 			a.fail(w, r, err)
@@ -142,6 +191,14 @@ func readJSON(r *http.Request) ([]byte, error) {
 		return nil, problem.New(http.StatusBadRequest, "invalid_json", "The body is not valid JSON.")
 	}
 	return b, nil
+}
+
+// readOptionalJSON is readJSON for a body that may be missing: then it is {}.
+func readOptionalJSON(r *http.Request) ([]byte, error) {
+	if r.ContentLength == 0 {
+		return []byte("{}"), nil
+	}
+	return readJSON(r)
 }
 
 func answer(w http.ResponseWriter, status int, v any) error {

@@ -1,10 +1,10 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,7 +62,11 @@ func (a *API) createServer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	written, err := a.Directory.WriteServers(r.Context(), []directory.ServerWrite{{Record: rec}})
+	e, err := changed(entry(r, "server.create", serverTarget(rec)), nil, shown(rec))
+	if err != nil {
+		return err
+	}
+	written, err := a.Directory.WriteServers(r.Context(), []directory.ServerWrite{{Record: rec}}, e)
 	if err != nil {
 		return err
 	}
@@ -79,14 +83,14 @@ func (a *API) getServer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("ETag", directory.ETag(rec.Version))
-	return answer(w, http.StatusOK, shown(rec))
+	return answer(w, http.StatusOK, shownTo(access.FromContext(r.Context()), rec))
 }
 
 // find reads the truth, not a cache, and hides what the principal may not use.
 func (a *API) find(r *http.Request, ref string) (*registry.Record, error) {
 	rec, err := a.Directory.FindServer(r.Context(), ref)
 	p := access.FromContext(r.Context())
-	if errors.Is(err, registry.ErrNotFound) || err == nil && p.Role == access.RoleCaller && !p.MayUse(rec.ServerID, rec.Groups) {
+	if errors.Is(err, registry.ErrNotFound) || err == nil && p.Role == access.RoleCaller && !p.MayCall(rec) {
 		return nil, problem.New(http.StatusNotFound, "server_not_found", fmt.Sprintf("There is no server %q.", ref))
 	}
 	return rec, err
@@ -123,8 +127,12 @@ func (a *API) updateServer(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		written, err := a.Directory.WriteServers(r.Context(), []directory.ServerWrite{{Record: rec, Expect: old.Version}})
-		if p := new(problem.Problem); errors.As(err, &p) && p.Code == "version_conflict" && !conditional && try < editTries {
+		e, err := changed(entry(r, "server.update", serverTarget(rec)), shown(old), shown(rec))
+		if err != nil {
+			return err
+		}
+		written, err := a.Directory.WriteServers(r.Context(), []directory.ServerWrite{{Record: rec, Expect: old.Version}}, e)
+		if conflicted(err) && !conditional && try < editTries {
 			continue
 		}
 		if err != nil {
@@ -153,13 +161,31 @@ func (a *API) deleteServer(w http.ResponseWriter, r *http.Request) error {
 	if conditional {
 		expect = old.Version
 	}
-	written, err := a.Directory.DeleteServers(r.Context(), []string{old.ServerID}, []int64{expect})
+	e, err := changed(entry(r, "server.delete", serverTarget(old)), shown(old), nil)
 	if err != nil {
 		return err
 	}
-	a.Source.Edited(written.Changes[0].Before, nil, written.Seq)
+	written, err := a.Directory.DeleteServers(r.Context(), []string{old.ServerID}, []int64{expect}, e)
+	if err != nil {
+		return err
+	}
+	a.forget(r.Context(), written.Changes[0].Before, written.Seq)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// forget makes a deletion effective here and takes the server's tokens away. They
+// are unreachable already: no record leads to them.
+func (a *API) forget(ctx context.Context, old *registry.Record, seq int64) {
+	a.Source.Edited(old, nil, seq)
+	if a.PurgeTokens == nil || old.AuthType != registry.AuthOAuth2 {
+		return
+	}
+	a.Platform.Background(ctx, func(ctx context.Context) {
+		if err := a.PurgeTokens(ctx, old); err != nil {
+			a.Platform.Log().WarnContext(ctx, "tokens of a deleted server stay until they expire", "server", old.ServerID, "error", err.Error())
+		}
+	})
 }
 
 func readOnly(rec *registry.Record) error {
@@ -182,48 +208,38 @@ func ifMatch(r *http.Request, version int64) (bool, error) {
 	return true, p
 }
 
+// maxBare is how many servers LiteLLM's bare list holds.
+const maxBare = 1000
+
 func (a *API) listServers(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
 	p := access.FromContext(r.Context())
-	if len(q) == 0 || p.Role == access.RoleCaller {
+	q := query{r: r}
+	dq := directory.ServerQuery{
+		Text: q.text("q"), AuthType: q.text("auth_type"), Flow: q.text("oauth2_flow"), Group: q.text("group"), Disabled: q.flag("disabled"),
+		Sort:  q.oneOf("sort", "slug", "slug", "-slug", "server_name", "-server_name", "created_at", "-created_at", "updated_at", "-updated_at"),
+		Limit: q.limit(), Cursor: q.text("cursor"),
+	}
+	if err := q.done(); err != nil {
+		return err
+	}
+	if len(r.URL.Query()) == 0 || p.Role == access.RoleCaller {
 		recs, err := a.Source.All(r.Context())
 		if err != nil {
 			return err
 		}
-		out := []serverAnswer{}
+		out := []any{}
 		for _, rec := range recs {
-			if len(out) < 1000 && (p.Role != access.RoleCaller || p.MayUse(rec.ServerID, rec.Groups)) {
-				out = append(out, shown(rec))
+			if len(out) < maxBare && (p.Role != access.RoleCaller || p.MayCall(rec)) {
+				out = append(out, shownTo(p, rec))
 			}
 		}
 		return answer(w, http.StatusOK, out)
 	}
-	query := directory.ServerQuery{
-		Text: q.Get("q"), AuthType: q.Get("auth_type"), Flow: q.Get("oauth2_flow"), Group: q.Get("group"),
-		Sort: q.Get("sort"), Cursor: q.Get("cursor"), Limit: 50,
-	}
-	if query.Sort == "" {
-		query.Sort = "slug"
-	}
-	if s := q.Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > directory.MaxPage {
-			return problem.New(http.StatusBadRequest, "invalid_query", fmt.Sprintf("limit is a number from 1 to %d.", directory.MaxPage))
-		}
-		query.Limit = n
-	}
-	if s := q.Get("disabled"); s != "" {
-		b, err := strconv.ParseBool(s)
-		if err != nil {
-			return problem.New(http.StatusBadRequest, "invalid_query", "disabled is true or false.")
-		}
-		query.Disabled = &b
-	}
-	page, err := a.Directory.ListServers(r.Context(), query)
+	page, err := a.Directory.ListServers(r.Context(), dq)
 	if err != nil {
 		return err
 	}
-	out := listAnswer[serverAnswer]{Data: []serverAnswer{}, Total: page.Total}
+	out := listAnswer[serverAnswer]{Data: []serverAnswer{}, Total: &page.Total}
 	if page.Next != "" {
 		out.NextCursor = &page.Next
 	}
@@ -233,8 +249,24 @@ func (a *API) listServers(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, out)
 }
 
-type listAnswer[T any] struct {
-	Data       []T     `json:"data"`
-	NextCursor *string `json:"next_cursor"`
-	Total      int     `json:"total"`
+// callerAnswer is what a caller sees of a server: how to call it, and nothing of
+// where it is or how the gateway authenticates there.
+type callerAnswer struct {
+	ServerID     string         `json:"server_id"`
+	ServerName   string         `json:"server_name"`
+	Alias        string         `json:"alias,omitempty"`
+	Slug         string         `json:"slug"`
+	Description  string         `json:"description,omitempty"`
+	Instructions string         `json:"instructions,omitempty"`
+	Transport    string         `json:"transport"`
+	Disabled     bool           `json:"disabled,omitempty"`
+	Groups       []string       `json:"mcp_access_groups,omitempty"`
+	Info         *registry.Info `json:"mcp_info,omitempty"`
+}
+
+func shownTo(p *access.Principal, rec *registry.Record) any {
+	if p.Role != access.RoleCaller {
+		return shown(rec)
+	}
+	return callerAnswer{rec.ServerID, rec.ServerName, rec.Alias, rec.Slug, rec.Description, rec.Instructions, rec.Transport, rec.Disabled, rec.Groups, rec.Info}
 }
