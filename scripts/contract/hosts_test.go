@@ -31,6 +31,7 @@ func (g *gateway) startMemory(environment map[string]string) (stop func() error)
 	variables := maps.Clone(environment)
 	variables["GRANTWAY_HOST"], variables["GRANTWAY_MODULE_SHA256"] = "memory", g.moduleHash
 	platform := memory.New(variables)
+	platform.Signer = memoryCrypto{}
 	program := worker.New(platform)
 	platform.Objects = program
 	server := httptest.NewServer(program)
