@@ -1,9 +1,12 @@
 package token_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,13 +21,12 @@ import (
 	"github.com/grantway/grantway/worker/metrics"
 	"github.com/grantway/grantway/worker/oauth"
 	"github.com/grantway/grantway/worker/platform"
+	"github.com/grantway/grantway/worker/platform/gocrypto"
 	"github.com/grantway/grantway/worker/platform/memory"
 	"github.com/grantway/grantway/worker/registry"
 	"github.com/grantway/grantway/worker/seal"
 	"github.com/grantway/grantway/worker/settings"
 	"github.com/grantway/grantway/worker/token"
-
-	"context"
 )
 
 const (
@@ -54,6 +56,7 @@ type world struct {
 	calls    int
 	expired  int // calls that carried an expired token
 	rows     []token.Mint
+	log      safeBuffer
 }
 
 func newWorld(t *testing.T) *world {
@@ -61,7 +64,9 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, life: 300, issued: map[string]time.Time{}, revoked: map[string]bool{}, env: map[string]string{}}
 	w.platform = memory.New(w.env)
 	w.platform.Transport = roundTripper(w.network)
-	w.platform.Signer = memory.Crypto{}
+	w.platform.Signer = &gocrypto.Crypto{}
+	w.platform.Logger = slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	t.Cleanup(w.checkNothingLeaked)
 	var err error
 	w.keyring, err = seal.NewKeyring(sealKey)
 	require.NoError(t, err)
@@ -238,4 +243,33 @@ func (w *world) revoke(name string) {
 func jsonOf(v any) string {
 	b, _ := json.Marshal(v)
 	return string(b)
+}
+
+// safeBuffer takes the log.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// checkNothingLeaked looks for secrets and tokens in the log and the audit rows of
+// the test that ends.
+func (w *world) checkNothingLeaked() {
+	said := w.log.String() + fmt.Sprintf("%+v", w.rows)
+	for _, secret := range []string{"s3cret", "token-", sealKey, "BEGIN PRIVATE"} {
+		if strings.Contains(said, secret) {
+			w.t.Errorf("%q is in the log or an audit row", secret)
+		}
+	}
 }
