@@ -128,7 +128,7 @@ func (e *Engine) serveMint(ctx context.Context, a platform.Actor, req *mintReque
 		if answer := e.decide(st, req, time.Now()); answer != nil {
 			return answer, nil
 		}
-		fl := e.flyMint(ctx, a, req, st.Generation)
+		fl, began := e.flyMint(ctx, a, req, st.Generation)
 		select {
 		case <-fl.done:
 		case <-ctx.Done():
@@ -137,7 +137,7 @@ func (e *Engine) serveMint(ctx context.Context, a platform.Actor, req *mintReque
 		switch {
 		case errors.Is(fl.err, errPurgedMeanwhile):
 			continue
-		case errors.Is(fl.err, errBrokenOff) && brokenOff == 0:
+		case errors.Is(fl.err, errBrokenOff) && !began && brokenOff == 0:
 			brokenOff++ // it belonged to an earlier life of the object
 			continue
 		case fl.err != nil:
@@ -218,16 +218,16 @@ func (e *Engine) refusalPause(refusals int) time.Duration {
 	return min(d, e.settings.BackoffCap)
 }
 
-// flyMint joins the object's mint or starts one that belongs to background work. A
+// flyMint joins the object's mint or begins one that belongs to background work. A
 // flight that lasts longer than any mint can is of an earlier life and is replaced.
-func (e *Engine) flyMint(ctx context.Context, a platform.Actor, req *mintRequest, generation int64) *mintFlight {
+func (e *Engine) flyMint(ctx context.Context, a platform.Actor, req *mintRequest, generation int64) (fl *mintFlight, began bool) {
 	e.mints.mu.Lock()
 	defer e.mints.mu.Unlock()
 	now := time.Now()
 	if fl := e.mints.m[a.Name]; fl != nil && now.Sub(fl.begun) < 2*e.settings.IdPTimeout+5*time.Second {
-		return fl
+		return fl, false
 	}
-	fl := &mintFlight{begun: now, done: make(chan struct{}), err: errBrokenOff}
+	fl = &mintFlight{begun: now, done: make(chan struct{}), err: errBrokenOff}
 	e.mints.m[a.Name] = fl
 	e.platform.Background(ctx, func(ctx context.Context) {
 		after := func() {}
@@ -244,7 +244,7 @@ func (e *Engine) flyMint(ctx context.Context, a platform.Actor, req *mintRequest
 		}()
 		after() // KV is written when nobody waits any more
 	})
-	return fl
+	return fl, true
 }
 
 // mintInObject performs one token request and keeps its outcome, if no purge came

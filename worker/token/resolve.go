@@ -35,7 +35,7 @@ func (e *Engine) resolve(ctx context.Context, t *target, why Cause, rejected str
 			return en, nil
 		}
 		if f, until := s.failing(now); f != nil && why != CauseRefresh {
-			return e.fallback(s, f, until, rejected)
+			return e.fallback(s, why, f, until, rejected)
 		}
 		fl := e.fly(ctx, s, t, why, rejected, callerOf(who))
 		select {
@@ -56,7 +56,7 @@ func (e *Engine) resolve(ctx context.Context, t *target, why Cause, rejected str
 		}
 		f := oauth.FailureOf(fl.err)
 		_, until := s.failing(time.Now())
-		return e.fallback(s, f, until, rejected)
+		return e.fallback(s, why, f, until, rejected)
 	}
 	e.count.resolution("none", "failed")
 	return nil, problem.New(http.StatusServiceUnavailable, "token_contended", "The token changes faster than it can be used. Try again.")
@@ -65,9 +65,10 @@ func (e *Engine) resolve(ctx context.Context, t *target, why Cause, rejected str
 // errOvertaken means that a purge came between: try again.
 var errOvertaken = errors.New("token: overtaken by a purge")
 
-// fallback answers the old token while it has not ended, else the failure.
-func (e *Engine) fallback(s *slot, f *oauth.Failure, until time.Time, rejected string) (*entry, error) {
-	if en := s.entry.Load(); en.alive(time.Now()) && en.fingerprint != rejected {
+// fallback answers the old token while it has not ended, else the failure. Who asked
+// for a new one by name hears of the failure.
+func (e *Engine) fallback(s *slot, why Cause, f *oauth.Failure, until time.Time, rejected string) (*entry, error) {
+	if en := s.entry.Load(); why != CauseRefresh && en.alive(time.Now()) && en.fingerprint != rejected {
 		e.count.resolution("l1", "stale")
 		return en, nil
 	}
