@@ -1,72 +1,55 @@
-// The numbers of docs/host-abi.md. wasm/abi/abi.go has the same; a test keeps the two lists equal.
+/**
+ * The numbers of docs/host-abi.md. wasm/abi/abi.go holds the same ones; TestShimCodes in wasm/abi keeps the two equal.
+ */
 
 export const VERSION = 1;
 export const MODE_RESIDENT = 1;
 
-/** What the host delivers (first parameter of the export push). */
-export const Kind = Object.freeze({ Fetch: 1, OK: 2, Error: 3, Cancel: 4, Object: 5, Scheduled: 6 });
+/** What the export push delivers. */
+export const KIND_FETCH = 1;
+export const KIND_OK = 2;
+export const KIND_ERROR = 3;
+export const KIND_CANCEL = 4;
+export const KIND_OBJECT = 5;
+export const KIND_SCHEDULED = 6;
 
-/** Answers of the export push. */
-export const Push = Object.freeze({ Accepted: 0, NotReady: -1 });
+/** Answer of the export push. */
+export const PUSH_ACCEPTED = 0;
 
-/** Operations that answer at once. */
-export const Sync = Object.freeze({ Respond: 1, Done: 2, Abort: 3, Cancel: 4, Current: 5, Log: 6, Env: 7 });
+/** Codes of the import sync. */
+export const SYNC_RESPOND = 1;
+export const SYNC_DONE = 2;
+export const SYNC_ABORT = 3;
+export const SYNC_CANCEL = 4;
+export const SYNC_CURRENT = 5;
+export const SYNC_LOG = 6;
+export const SYNC_ENV = 7;
 
-/** Results of sync beside those of the operations. */
-export const SyncResult = Object.freeze({ OK: 0, Unknown: -1, NotFound: -2, Malformed: -3 });
+/** Failures of the import sync. */
+export const SYNC_UNKNOWN = -1;
+export const SYNC_NOT_FOUND = -2;
+export const SYNC_MALFORMED = -3;
 
-/** Where the body of a response comes from; a positive number is a stream handle. */
-export const Body = Object.freeze({ Bytes: -1, Stream: 0 });
+/** Where a response's body comes from; a positive number is a stream handle. */
+export const BODY_BYTES = -1;
+export const BODY_STREAM = 0;
 
-/** Operations that settle later. */
-export const Op = Object.freeze({
-  Write: 16,
-  Read: 17,
-  Fetch: 18,
-  KVGet: 32,
-  KVPut: 33,
-  KVDelete: 34,
-  KVList: 35,
-  StorageGet: 48,
-  StoragePut: 49,
-  StorageDelete: 50,
-  StorageList: 51,
-  StorageTransact: 52,
-  Sign: 64,
-  Verify: 65,
-  Digest: 66,
-  Background: 80,
-  RateLimit: 96,
-  DataPoint: 97,
-});
-
-/** Error codes. */
-export const Code = Object.freeze({
-  Canceled: "canceled",
-  Timeout: "timeout",
-  Gone: "gone",
-  Unsupported: "unsupported",
-  NotFound: "notfound",
-  Conflict: "conflict",
-  Limit: "limit",
-  Invalid: "invalid",
-  DNS: "dns",
-  TLS: "tls",
-  Refused: "refused",
-  Reset: "reset",
-  Net: "net",
-  Internal: "internal",
-});
-
-/** Limits, in bytes unless named otherwise. */
-export const Limit = Object.freeze({
-  InlineBody: 64 << 10,
-  Meta: 256 << 10,
-  ReadChunk: 64 << 10,
-  KVKey: 512,
-  KVValue: 25 << 20,
-  KVTTLSeconds: 60,
-  StorageKey: 2048,
-  StorageValue: 2 << 20,
-  ListEntries: 1000,
-});
+/** Codes of the import op. */
+export const OP_WRITE = 16;
+export const OP_READ = 17;
+export const OP_FETCH = 18;
+export const OP_KV_GET = 32;
+export const OP_KV_PUT = 33;
+export const OP_KV_DELETE = 34;
+export const OP_KV_LIST = 35;
+export const OP_STORAGE_GET = 48;
+export const OP_STORAGE_PUT = 49;
+export const OP_STORAGE_DELETE = 50;
+export const OP_STORAGE_LIST = 51;
+export const OP_STORAGE_TRANSACT = 52;
+export const OP_SIGN = 64;
+export const OP_VERIFY = 65;
+export const OP_DIGEST = 66;
+export const OP_BACKGROUND = 80;
+export const OP_RATE_LIMIT = 96;
+export const OP_DATA_POINT = 97;

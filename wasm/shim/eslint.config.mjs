@@ -2,15 +2,13 @@ import js from "@eslint/js";
 import globals from "globals";
 
 export default [
+  { ignores: ["node_modules/"] },
   js.configs.recommended,
   {
-    files: ["**/*.mjs"],
     languageOptions: {
-      ecmaVersion: "latest",
-      sourceType: "module",
       globals: { ...globals.serviceworker, Go: "readonly", IdentityTransformStream: "readonly" },
     },
-    rules: { "no-unused-vars": ["error", { argsIgnorePattern: "^_" }], eqeqeq: "error", "prefer-const": "error" },
+    rules: { eqeqeq: "error", "no-var": "error", "prefer-const": "error" },
   },
-  { files: ["test/**", "*.config.mjs", "benchmark.mjs"], languageOptions: { globals: globals.node } },
+  { files: ["**/*.test.mjs", "eslint.config.mjs"], languageOptions: { globals: globals.node } },
 ];

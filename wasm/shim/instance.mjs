@@ -1,584 +1,642 @@
-// One running instance of the module, in the resident lifecycle: it serves all requests of this isolate.
-//
-// Workers ties every I/O object, timer and promise to the request that made it. So Go never holds one: it names a request and
-// asks for an operation, and the operation runs in that request's own context. The rules that make this hold are beside the
-// lines that keep them; docs/rationale.md tells how they were found.
-
-import { Body, Code, Kind, Limit, MODE_RESIDENT, Push, Sync, SyncResult, VERSION } from "./codes.mjs";
-import { EMPTY, OperationError, decode, encode, joinFrames, parseHeaders } from "./encoding.mjs";
-import { Request } from "./request.mjs";
+import "../../build/wasm_exec.js";
+import { decode, encode, join, NOTHING } from "./bytes.mjs";
+import * as code from "./codes.mjs";
+import { guestVariables } from "./environment.mjs";
+import { parse, requestLines } from "./headers.mjs";
+import { errorMeta, HostError } from "./host_error.mjs";
+import { MAX_META, SILENCE, STANDSTILL, TICK } from "./limits.mjs";
+import { log } from "./log.mjs";
+import { OPERATIONS } from "./operations/table.mjs";
+import { Owner } from "./owner.mjs";
+import { instanceFailed, problem } from "./problem.mjs";
 import { Timers } from "./timers.mjs";
-import { OPERATIONS } from "./operations/index.mjs";
 
-/** How often each pending request looks for work, due timers and vanished neighbours, in ms. */
-const TICK = 50;
-/** A request without a tick for so long has lost its context without notice, in ms. */
-const VANISHED = 10_000;
-/** Linear memory above which new requests get a new instance, in bytes. */
-const RECYCLE_MEMORY = 64 << 20;
-/** Responses whose status forbids a body (RFC 9110 §6.4.1). */
-const NO_BODY = new Set([101, 204, 205, 304]);
+/** @import { Reply } from "./operations/table.mjs" */
+/** @import { Actor, Context, Env } from "./owner.mjs" */
 
-export const INTERNAL_PREFIX = "grantway-internal-";
+/** Statuses whose responses have no body (Fetch standard, "null body status"). */
+const NULL_BODY = new Set([204, 205, 304]);
 
-/** @returns {Response} what a request gets whose instance cannot serve it */
-export const failed = () =>
-  new Response('{"error":{"code":"instance_failed","message":"The gateway restarts; try again."}}', {
-    status: 503,
-    headers: { "content-type": "application/json", "cache-control": "no-store", "retry-after": "1" },
-  });
+// github.com/syumai/workers reads this when the program starts, also where its lifecycle is not used.
+globalThis.context ??= { binding: {}, env: {}, ctx: {} };
 
+/**
+ * One running Go program that serves every request of its isolate: the host's side of docs/host-abi.md.
+ *
+ * workerd allows an I/O object (a stream, a timer, the promise of a fetch) only in the context of the request that made it, and
+ * ends a request that waits for nothing of its own. Go knows no such contexts: a goroutine runs in that of whichever request
+ * entered the program last. Hence the rules of this file:
+ *
+ * - Go holds ids only. Each operation is done in the context of its owner: at once if that is the current one, else by the owner's
+ *   queue.
+ * - Each owner has an interval timer for as long as it lives. It tells workerd that the request is alive, and it empties the queue
+ *   and fires Go's timers should nothing else do so.
+ * - A promise that is resolved from another request is made by Promise.withResolvers. One made by `new Promise` loses its context
+ *   as soon as V8 optimises the function that makes it.
+ * - A context can vanish without notice. An owner without a tick for SILENCE milliseconds is given up from a live one.
+ */
 export class Instance {
-  /** @type {Map<number, Request>} */
-  requests = new Map();
-  /** @type {Map<number, import("./request.mjs").Call>} */
-  calls = new Map();
-  /** @type {Map<number, import("./request.mjs").Handle>} */
-  handles = new Map();
-  timers = new Timers();
-  served = 0;
-  hops = 0;
+  /** The program ended, or failed to start. */
   dead = false;
-  /** How deep we are in Go. Not 0 at the top of a handler: the runtime ended a request inside Go, and its state is unknown. */
-  depth = 0;
+  /** Requests that it has been given. */
+  served = 0;
 
-  /** @type {Request | null} the request in whose context we run */
-  #current = null;
-  /** @type {Map<number, Uint8Array[]>} bytes that wait for the guest's take, by id */
-  #inbox = new Map();
+  /** @type {Map<number, Owner>} */
+  #owners = new Map();
+  /** Who waits for a call. @type {Map<number, Owner>} */
+  #callers = new Map();
+  /** @type {Map<number, Handle>} */
+  #handles = new Map();
+  #timers = new Timers();
+  #lastOwner = 0;
   #lastHandle = 0;
-  #swept = 0;
-  #environment;
-  /** @type {Go} */
-  #go;
-  /** @type {any} */
+  /** In whose context the program runs now. @type {Owner | null} */
+  #current = null;
+  #depth = 0;
+  #lastTick = 0;
+  #lastSweep = 0;
+  /** What `take` hands over. */
+  #meta = NOTHING;
+  #body = NOTHING;
+  #variables = NOTHING;
+  #go = new Go();
+  /** @type {Exports} */
   #exports;
 
   /**
-   * Starts the program; it runs until it waits for its first event. A program that ends before is dead.
+   * Starts the program. Starting is synchronous up to where the program waits for its first event.
+   *
    * @param {WebAssembly.Module} module
-   * @param {Record<string, string>} environment
+   * @param {Env} env
+   * @param {string} sha256 of the module, in hexadecimal
    */
-  constructor(module, environment) {
-    this.#environment = joinFrames(Object.entries(environment).flat().map(encode));
-    const go = (this.#go = new Go());
-    const imports = /** @type {any} */ (go.importObject);
-    imports.gojs["runtime.scheduleTimeoutEvent"] = (/** @type {number} */ sp) => {
-      sp >>>= 0;
-      go.mem.setInt32(sp + 16, this.timers.schedule(Number(go.mem.getBigInt64(sp + 8, true))), true);
-    };
-    imports.gojs["runtime.clearTimeoutEvent"] = (/** @type {number} */ sp) => {
-      sp >>>= 0;
-      this.timers.clear(go.mem.getInt32(sp + 8, true));
-    };
+  constructor(module, env, sha256) {
+    this.#variables = join(guestVariables(env, sha256).map(encode));
+    const imports = /** @type {any} */ (this.#go.importObject);
+    Object.assign(imports.gojs, {
+      "runtime.scheduleTimeoutEvent": (/** @type {number} */ sp) => {
+        const memory = new DataView(this.#exports.mem.buffer);
+        const delay = Number(memory.getBigInt64((sp >>> 0) + 8, true));
+        memory.setInt32((sp >>> 0) + 16, this.#timers.add(delay), true);
+      },
+      "runtime.clearTimeoutEvent": (/** @type {number} */ sp) => {
+        this.#timers.clear(new DataView(this.#exports.mem.buffer).getInt32((sp >>> 0) + 8, true));
+      },
+    });
     imports.workers = { ready() {} };
     imports.grantway = {
-      abi: () => (VERSION << 8) | MODE_RESIDENT,
-      take: this.#take,
-      sync: this.#sync,
-      op: this.#op,
+      abi: () => (code.VERSION << 8) | code.MODE_RESIDENT,
+      take: (/** @type {[number, number, number]} */ ...args) => this.#take(...args),
+      sync: (/** @type {SevenNumbers} */ ...args) => this.#sync(...args),
+      op: (/** @type {SevenNumbers} */ ...args) => this.#op(...args),
     };
-    go.exit = () => {
-      this.dead = true;
+    const instance = new WebAssembly.Instance(module, imports);
+    this.#exports = /** @type {Exports} */ (/** @type {unknown} */ (instance.exports));
+    this.#go.exit = (status) => this.#end(`the program exited with status ${status}`);
+    const run = (/** @type {number} */ argc, /** @type {number} */ argv) => {
+      try {
+        this.#exports.run(argc, argv);
+      } catch (error) {
+        this.#end(String(error));
+      }
     };
-    this.depth++;
-    try {
-      const instance = new WebAssembly.Instance(module, imports);
-      this.#exports = instance.exports;
-      void go.run(instance);
-    } catch (e) {
-      this.#die(e);
-    }
-    this.depth--;
+    this.#depth++;
+    // run() rejects only for what was noted above already.
+    this.#go.run(Object.create(instance, { exports: { value: { ...instance.exports, run } } })).catch(() => {});
+    this.#depth--;
+  }
+
+  /** Whether a request was ended by the runtime in the middle of the program, which leaves the program's state undefined. */
+  get torn() {
+    return this.#depth !== 0;
   }
 
   /** Bytes of linear memory. */
   get memory() {
-    return this.#exports?.mem.buffer.byteLength ?? 0;
+    return this.#exports.mem.buffer.byteLength;
   }
 
-  /** Whether new requests should get another instance. */
-  get spent() {
-    return this.dead || this.depth !== 0 || this.memory > RECYCLE_MEMORY;
+  /** What is open, for tests and for the log. */
+  get open() {
+    return { owners: this.#owners.size, calls: this.#callers.size, handles: this.#handles.size, timers: this.#timers.size };
   }
 
   /**
-   * Serves one event.
-   * @param {number} kind
-   * @param {any} request a fetch Request
-   * @param {any} env
-   * @param {any} ctx
-   * @param {{ name: string, storage: any } | null} actor
-   * @returns {Promise<Response>}
+   * Gives the program a request.
+   *
+   * @param {typeof code.KIND_FETCH | typeof code.KIND_OBJECT} kind
+   * @param {Request} request
+   * @param {Uint8Array<ArrayBuffer> | null} body of the request; null if it is to be read as a stream
+   * @param {Env} env
+   * @param {Context} ctx
+   * @param {Actor} [actor] the object that the request reached
+   * @returns {Promise<Response> | Response}
    */
-  async serve(kind, request, env, ctx, actor = null) {
-    let body = EMPTY;
-    let stream = null;
-    if (request.body) {
-      const declared = request.headers.get("content-length");
-      if (declared !== null && Number(declared) <= Limit.InlineBody) body = new Uint8Array(await request.arrayBuffer());
-      else stream = request.body;
+  serve(kind, request, body, env, ctx, actor) {
+    if (this.dead) {
+      return problem(503, "instance_failed", "The gateway could not start. See the host's log.");
     }
-    if (this.dead) return failed();
-    let head = `${request.method} ${request.url}\n${actor?.name ?? ""}\n${request.headers.get("cf-connecting-ip") ?? ""}`;
-    for (const [name, value] of request.headers)
-      if (!name.startsWith(INTERNAL_PREFIX)) head += "\n" + name + ":" + value;
-    const meta = encode(head);
-    if (meta.length > Limit.Meta) return new Response(null, { status: 431 });
+    const outside = kind === code.KIND_FETCH;
+    const address = (outside && request.headers.get("cf-connecting-ip")) || "";
+    const meta = encode(
+      `${request.method} ${request.url}\n${actor?.id ?? ""}\n${address}${requestLines(request.headers, outside)}`,
+    );
+    if (meta.length > MAX_META) {
+      return problem(431, "headers_too_large", "The request's head is above 256 KiB.");
+    }
     this.served++;
-    // An earlier life of this Durable Object may have left calls behind that never settle.
-    if (actor) this.#endEarlierLives(actor, ctx);
-    const r = this.#admit(new Request(env, ctx, actor, true));
-    const response = new Promise((resolve) => (r.resolve = resolve));
-    // A hint only: workerd tells it for streams, and not before the response begins.
+    const owner = this.adopt(env, ctx, actor);
+    const response = Promise.withResolvers();
+    owner.response = response;
     request.signal?.addEventListener("abort", () => {
-      r.passed?.abort();
-      if (!r.gone) this.#enter(r, () => this.#exports.push(Kind.Cancel, r.id, 0, 0, 0));
+      owner.passed?.abort();
+      if (!owner.gone) this.#enter(owner, () => this.#push(code.KIND_CANCEL, owner.id));
     });
-    const handle = stream ? this.#handle(r, stream, null) : 0;
-    this.#inbox.set(r.id, [meta, body]);
-    this.#enter(r, () => {
-      if (this.#exports.push(kind, r.id, meta.length, body.length, handle) === Push.NotReady) this.#die("not serving");
+    if (actor) this.#endEarlierLives(owner, actor, ctx);
+    const handle = body === null && request.body ? this.#open(owner, request.body) : 0;
+    this.#enter(owner, () => {
+      const answer = this.#push(
+        code.KIND_FETCH === kind ? code.KIND_FETCH : code.KIND_OBJECT,
+        owner.id,
+        meta,
+        body ?? NOTHING,
+        handle,
+      );
+      if (answer !== code.PUSH_ACCEPTED) this.#fail(owner);
     });
-    return response;
-  }
-
-  /** @param {Request} r */
-  #admit(r) {
-    while (this.requests.has(r.id)) r.id = r.id >= 0x7fffffff ? 1 : r.id + 1;
-    this.requests.set(r.id, r);
-    // Keeps this request's context until its handler has ended, also when its client is gone.
-    r.ctx.waitUntil(new Promise((resolve) => (r.finished = () => resolve(undefined))));
-    this.#rearm(r);
-    // A request that waits for another one must have I/O of its own pending, or workerd calls it hung; and it must find its
-    // work and due Go timers also if nobody wakes it.
-    r.tick = setInterval(() => this.#beat(r), TICK);
-    return r;
+    return response.promise;
   }
 
   /**
-   * A promise by which other requests wake this one. It must come from withResolvers: workerd forgets the context of a promise
-   * made by a `new Promise` that V8 has optimised.
-   * @param {Request} r
+   * Makes an owner in the present context and keeps that context alive for it.
+   *
+   * @param {Env} env
+   * @param {Context} ctx
+   * @param {Actor} [actor]
    */
-  #rearm(r) {
-    const { promise, resolve } = Promise.withResolvers();
-    r.wake = () => resolve(undefined);
-    void promise.then(() => {
-      if (r.gone) return;
-      this.#rearm(r);
-      this.#drain(r);
-    });
+  adopt(env, ctx, actor) {
+    do {
+      this.#lastOwner = this.#lastOwner >= 0x7fffffff ? 1 : this.#lastOwner + 1;
+    } while (this.#owners.has(this.#lastOwner));
+    const owner = new Owner(this.#lastOwner, env, ctx, actor);
+    this.#owners.set(owner.id, owner);
+    const end = Promise.withResolvers();
+    owner.release = () => end.resolve(undefined);
+    ctx.waitUntil(end.promise);
+    this.#listen(owner);
+    owner.tick = setInterval(() => this.#tick(owner), TICK);
+    return owner;
   }
 
   /**
-   * The only way into Go.
-   * @param {Request} r in whose context we are
-   * @param {() => void} f
+   * @param {string} text a stream handle
    */
-  #enter(r, f) {
-    if (this.dead) return;
-    const previous = this.#current;
-    this.#current = r;
-    this.depth++;
+  handle(text) {
+    return this.#handles.get(Number(text));
+  }
+
+  /** Forgets a handle whose stream has ended. @param {Handle} handle */
+  close(handle) {
+    this.#handles.delete(handle.id);
+    handle.owner.handles.delete(handle.id);
+  }
+
+  // What the program imports.
+
+  /** @param {number} id @param {number} pointer @param {number} length */
+  #take(id, pointer, length) {
+    const target = this.#view(pointer, length);
+    if (id === 0) {
+      target.set(this.#variables);
+      return;
+    }
+    target.set(this.#meta);
+    target.set(this.#body, this.#meta.length);
+    this.#meta = this.#body = NOTHING;
+  }
+
+  /** @type {Import} */
+  #sync(operation, request, argument, metaPointer, metaLength, bodyPointer, bodyLength) {
+    if (metaLength > MAX_META) return code.SYNC_MALFORMED;
+    switch (operation) {
+      case code.SYNC_RESPOND:
+        return this.#respond(request, argument, decode(this.#view(metaPointer, metaLength)), this.#copy(bodyPointer, bodyLength));
+      case code.SYNC_DONE:
+        return this.#done(request);
+      case code.SYNC_ABORT:
+        return this.#abort(argument);
+      case code.SYNC_CANCEL:
+        return this.#cancel(argument);
+      case code.SYNC_CURRENT:
+        return this.#current?.id ?? 0;
+      case code.SYNC_LOG:
+        log(argument, decode(this.#view(metaPointer, metaLength)));
+        return 0;
+      case code.SYNC_ENV:
+        return this.#variables.length;
+      default:
+        return code.SYNC_UNKNOWN;
+    }
+  }
+
+  /** @type {Import} */
+  #op(operation, request, call, metaPointer, metaLength, bodyPointer, bodyLength) {
+    const entry = OPERATIONS.get(operation);
+    if (!entry) return this.#refuse(call, new HostError("unsupported", `operation ${operation}`));
+    if (metaLength > MAX_META) return this.#refuse(call, new HostError("limit", "meta above 256 KiB"));
+    const meta = decode(this.#view(metaPointer, metaLength));
+    const body = this.#copy(bodyPointer, bodyLength);
+    // A stream belongs to its owner's context, whoever reads it.
+    const owner =
+      (operation === code.OP_READ && this.handle(meta)?.owner) || (request === 0 ? this.#current : this.#owners.get(request));
+    if (!owner || owner.gone) return this.#refuse(call, new HostError("gone", "the request no longer exists"));
+    owner.calls.add(call);
+    this.#callers.set(call, owner);
+    this.#in(owner, () => {
+      if (!owner.calls.has(call)) return; // given up meanwhile
+      let reply;
+      try {
+        reply = Promise.resolve(entry.run({ instance: this, owner, call, meta, body }));
+      } catch (error) {
+        reply = Promise.reject(error);
+      }
+      reply.then(
+        (value) => this.#settle(owner, call, value),
+        (error) => this.#settle(owner, call, undefined, errorMeta(error, entry.fallback)),
+      );
+    });
+    return 0;
+  }
+
+  // Synchronous operations. What they change is marked at once and done in the owner's context.
+
+  /** @param {number} request @param {number} source @param {string} meta @param {Uint8Array<ArrayBuffer>} body */
+  #respond(request, source, meta, body) {
+    const owner = this.#owners.get(request);
+    if (!owner?.response || owner.responded || owner.done) return code.SYNC_NOT_FOUND;
+    const newline = meta.indexOf("\n");
+    const status = Number(newline < 0 ? meta : meta.slice(0, newline));
+    if (!Number.isInteger(status) || status < 200 || status > 599) return code.SYNC_MALFORMED;
+    const handle = this.#handles.get(source);
+    if (source > 0) {
+      if (!handle || handle.owner.ctx !== owner.ctx || handle.reader) return code.SYNC_NOT_FOUND;
+      this.close(handle);
+    }
+    owner.responded = true;
+    this.#in(owner, () => this.#give(owner, status, newline < 0 ? "" : meta.slice(newline + 1), source, handle, body));
+    return 0;
+  }
+
+  /**
+   * @param {Owner} owner
+   * @param {number} status
+   * @param {string} lines the headers
+   * @param {number} source
+   * @param {Handle | undefined} handle
+   * @param {Uint8Array<ArrayBuffer>} bytes
+   */
+  #give(owner, status, lines, source, handle, bytes) {
+    /** @type {BodyInit | null} */
+    let body = bytes;
+    if (handle) {
+      body = handle.body;
+      owner.passed = handle.controller;
+    } else if (source === code.BODY_STREAM) {
+      const pipe = new IdentityTransformStream();
+      owner.writer = pipe.writable.getWriter();
+      // The failure of a write is the reply to that write.
+      owner.writer.closed.catch(() => {});
+      body = pipe.readable;
+    }
+    if (NULL_BODY.has(status)) {
+      if (body instanceof ReadableStream) body.cancel().catch(() => {});
+      body = null;
+    }
     try {
-      f();
+      owner.response?.resolve(new Response(body, { status, headers: parse(lines) }));
+    } catch (error) {
+      console.error("a response could not be given:", error);
+      if (body instanceof ReadableStream) body.cancel().catch(() => {});
+      owner.response?.resolve(problem(500, "internal_error", "The gateway failed while it served this request."));
+    }
+  }
+
+  /** @param {number} request */
+  #done(request) {
+    const owner = this.#owners.get(request);
+    if (!owner || owner.done) return code.SYNC_NOT_FOUND;
+    owner.done = true;
+    this.#in(owner, () => {
+      if (owner.response && !owner.responded) {
+        owner.responded = true;
+        owner.response.resolve(problem(500, "no_response", "The gateway ended the request without a response."));
+      }
+      owner.writer?.close().catch(() => {});
+      this.#releaseIfOver(owner);
+    });
+    return 0;
+  }
+
+  /** @param {number} call */
+  #abort(call) {
+    const owner = this.#callers.get(call);
+    if (!owner) return code.SYNC_NOT_FOUND;
+    this.#callers.delete(call);
+    owner.calls.delete(call);
+    this.#in(owner, () => {
+      owner.aborts.get(call)?.();
+      owner.aborts.delete(call);
+      this.#releaseIfOver(owner);
+    });
+    return 0;
+  }
+
+  /** @param {number} id */
+  #cancel(id) {
+    const handle = this.#handles.get(id);
+    if (!handle) return code.SYNC_NOT_FOUND;
+    this.close(handle);
+    this.#in(handle.owner, () => cancelStream(handle));
+    return 0;
+  }
+
+  // Into the program.
+
+  /**
+   * The only way into the program: does what `deliver` does and lets every goroutine run until none can go on.
+   *
+   * @param {Owner | null} owner whose context this is
+   * @param {() => void} deliver
+   */
+  #enter(owner, deliver) {
+    if (this.dead) return;
+    const before = this.#current;
+    this.#current = owner;
+    this.#depth++;
+    try {
+      deliver();
       if (!this.dead) this.#go._resume();
-    } catch (e) {
-      this.#die(e);
+    } catch (error) {
+      this.#end(String(error));
     }
-    this.depth--;
-    this.#current = previous;
+    this.#depth--;
+    this.#current = before;
     if (this.dead) this.#failAll();
-    else if (!r.gone) this.#arm(r);
-  }
-
-  /** @param {unknown} why */
-  #die(why) {
-    if (!this.dead) console.error(JSON.stringify({ level: "ERROR", msg: "the instance failed", error: String(why) }));
-    this.dead = true;
-  }
-
-  /** The instance is dead: everybody who has no answer gets a 503, streams break off. */
-  #failAll() {
-    for (const r of this.requests.values()) {
-      this.#on(r, () => {
-        if (r.responded) void r.writer?.abort("instance failed").catch(() => {});
-        else r.resolve(failed());
-        r.responded = true;
-        this.#finish(r);
-      });
-    }
+    else if (owner && !owner.gone) this.#arm(owner);
   }
 
   /**
-   * Runs f in the context of r: at once if we are in it, else as soon as it wakes.
-   * @param {Request} r
-   * @param {(r: Request) => void} f
+   * @param {number} kind
+   * @param {number} id
+   * @param {Uint8Array<ArrayBuffer>} [meta]
+   * @param {Uint8Array<ArrayBuffer>} [body]
+   * @param {number} [n]
    */
-  #on(r, f) {
-    // All requests of one actor share one context.
-    if (r === this.#current || (r.actor && r.ctx === this.#current?.ctx)) {
-      f(r);
-    } else {
-      this.hops++;
-      r.queue.push(f);
-      r.wake();
-    }
-  }
-
-  /** @param {Request} r */
-  #drain(r) {
-    if (r.queue.length === 0) return;
-    const queue = r.queue;
-    r.queue = [];
-    const previous = this.#current;
-    this.#current = r;
-    for (const f of queue) f(r);
-    this.#current = previous;
+  #push(kind, id, meta = NOTHING, body = NOTHING, n = 0) {
+    this.#meta = meta;
+    this.#body = body;
+    return this.#exports.push(kind, id, meta.length, body.length, n);
   }
 
   /**
-   * Sets a timeout for the next Go timer in the context we are in; the ticks of the others are the safety net.
-   * @param {Request} r
+   * Ends a call, in its owner's context.
+   *
+   * @param {Owner} owner
+   * @param {number} call
+   * @param {Reply | undefined} reply
+   * @param {string} [failure]
    */
-  #arm(r) {
-    if (!this.timers.pending) return;
-    const next = this.timers.next;
-    if (next >= r.armed) return;
-    const ms = next - Date.now();
-    if (ms >= TICK) return;
-    clearTimeout(r.timer);
-    r.armed = next;
-    r.timer = setTimeout(
+  #settle(owner, call, reply, failure) {
+    owner.aborts.delete(call);
+    if (!owner.calls.delete(call)) {
+      // Given up. What it opened is of no use.
+      reply?.stream?.body.cancel().catch(() => {});
+      return;
+    }
+    this.#callers.delete(call);
+    const n = reply?.stream ? this.#open(owner, reply.stream.body, reply.stream.controller) : (reply?.n ?? 0);
+    this.#enter(owner, () => {
+      if (failure === undefined) this.#push(code.KIND_OK, call, encode(reply?.meta ?? ""), reply?.body, n);
+      else this.#push(code.KIND_ERROR, call, encode(failure));
+    });
+    this.#releaseIfOver(owner);
+  }
+
+  /**
+   * Settles a call that no owner can do. @param {number} call @param {HostError} error
+   */
+  #refuse(call, error) {
+    const at = this.#current;
+    Promise.resolve().then(() => {
+      this.#enter(at, () => this.#push(code.KIND_ERROR, call, encode(errorMeta(error, "internal"))));
+    });
+    return 0;
+  }
+
+  // Contexts.
+
+  /**
+   * Does work in the owner's context, after all work that was put there before.
+   *
+   * @param {Owner} owner
+   * @param {() => void} work
+   */
+  #in(owner, work) {
+    if (this.#current?.ctx === owner.ctx) {
+      this.#drain(owner);
+      work();
+      return;
+    }
+    owner.queue.push(work);
+    owner.wake();
+  }
+
+  /** @param {Owner} owner */
+  #drain(owner) {
+    while (owner.queue.length > 0) {
+      const work = owner.queue;
+      owner.queue = [];
+      for (const item of work) item();
+    }
+  }
+
+  /** Lets other requests wake this one. @param {Owner} owner */
+  #listen(owner) {
+    const call = Promise.withResolvers();
+    owner.wake = () => call.resolve(undefined);
+    call.promise.then(() => {
+      if (owner.gone) return;
+      this.#listen(owner);
+      this.#drain(owner);
+    });
+  }
+
+  /** @param {Owner} owner */
+  #tick(owner) {
+    const now = Date.now();
+    if (now - this.#lastTick > STANDSTILL) for (const other of this.#owners.values()) other.beat = now;
+    this.#lastTick = owner.beat = now;
+    this.#drain(owner);
+    this.#fire(owner);
+    if (now - this.#lastSweep < 1000) return;
+    this.#lastSweep = now;
+    for (const other of this.#owners.values()) if (now - other.beat > SILENCE) this.#lose(owner, other);
+  }
+
+  /** Lets Go's due timers run. @param {Owner} owner */
+  #fire(owner) {
+    if (owner.gone) return;
+    if (this.#timers.next() <= Date.now()) this.#enter(owner, () => {});
+    else this.#arm(owner);
+  }
+
+  /** Wakes this owner for Go's next timer, unless its tick comes first. @param {Owner} owner */
+  #arm(owner) {
+    const due = this.#timers.next();
+    if (due >= owner.armed) return;
+    const delay = due - Date.now();
+    if (delay >= TICK) return;
+    clearTimeout(owner.timer);
+    owner.armed = due;
+    owner.timer = setTimeout(
       () => {
-        r.armed = Infinity;
-        this.#fire(r);
+        owner.armed = Infinity;
+        this.#fire(owner);
       },
-      Math.max(ms, 0),
+      Math.max(delay, 0),
     );
   }
 
-  /** @param {Request} r */
-  #fire(r) {
-    if (r.gone || !this.timers.pending) return;
-    if (this.timers.next <= Date.now()) this.#enter(r, () => {});
-    else this.#arm(r);
+  // Ends.
+
+  /** @param {Owner} owner */
+  #releaseIfOver(owner) {
+    if (owner.done && owner.calls.size === 0 && !owner.gone) this.#release(owner);
   }
 
-  /** @param {Request} r */
-  #beat(r) {
-    const now = Date.now();
-    r.beat = now;
-    this.#drain(r);
-    this.#fire(r);
-    if (Math.abs(now - this.#swept) < 1000) return;
-    this.#swept = now;
-    for (const other of [...this.requests.values()])
-      if (now - other.beat > VANISHED) this.#end(r, other, "the request's context is gone");
+  /** Ends an owner's life, in its context. @param {Owner} owner */
+  #release(owner) {
+    owner.gone = true;
+    this.#owners.delete(owner.id);
+    clearInterval(owner.tick);
+    clearTimeout(owner.timer);
+    for (const id of owner.handles) {
+      const handle = this.#handles.get(id);
+      this.#handles.delete(id);
+      if (handle) cancelStream(handle);
+    }
+    owner.handles.clear();
+    owner.release();
+    if (owner.armed === Infinity) return;
+    // This one was to fire Go's next timer: let another do so.
+    for (const other of this.#owners.values()) {
+      this.#in(other, () => this.#arm(other));
+      break;
+    }
+  }
+
+  /** Fails an owner whose program is dead, in its context. @param {Owner} owner */
+  #fail(owner) {
+    if (owner.gone) return;
+    if (owner.response && !owner.responded) {
+      owner.responded = true;
+      owner.response.resolve(instanceFailed());
+    }
+    owner.writer?.abort(new Error("the instance ended")).catch(() => {});
+    for (const abort of owner.aborts.values()) abort();
+    this.#release(owner);
+  }
+
+  #failAll() {
+    for (const owner of this.#owners.values()) this.#in(owner, () => this.#fail(owner));
+  }
+
+  /** @param {string} why */
+  #end(why) {
+    if (!this.dead) console.error(`the gateway's instance ended: ${why}`);
+    this.dead = true;
   }
 
   /**
-   * Ends a request whose context no longer runs: its calls fail, from the context of another one.
-   * @param {Request} r in whose context we are
-   * @param {Request} lost
-   * @param {string} why
+   * Gives up an owner whose context is gone, from a live one.
+   *
+   * @param {Owner} live
+   * @param {Owner} lost
    */
-  #end(r, lost, why) {
+  #lose(live, lost) {
     lost.gone = true;
-    this.requests.delete(lost.id);
-    clearInterval(lost.tick);
-    for (const [id, h] of this.handles) if (h.owner === lost) this.handles.delete(id);
-    for (const call of [...lost.calls]) {
-      lost.calls.delete(call);
-      this.calls.delete(call);
-      this.#push(r, Kind.Error, call, Code.Gone + "\n" + why, EMPTY, 0);
+    this.#owners.delete(lost.id);
+    for (const id of lost.handles) this.#handles.delete(id);
+    const failure = encode("gone\nthe request's context is gone");
+    this.#enter(live, () => {
+      for (const call of lost.calls) {
+        this.#callers.delete(call);
+        this.#push(code.KIND_ERROR, call, failure);
+      }
+      lost.calls.clear();
+      this.#push(code.KIND_CANCEL, lost.id);
+    });
+  }
+
+  /**
+   * A reset object begins a new life with a new context. What waits for the old one would wait for ever.
+   *
+   * @param {Owner} live
+   * @param {Actor} actor
+   * @param {Context} ctx
+   */
+  #endEarlierLives(live, actor, ctx) {
+    for (const other of this.#owners.values()) {
+      if (other.actor?.id === actor.id && other.ctx !== ctx) this.#lose(live, other);
     }
-    this.#enter(r, () => this.#exports.push(Kind.Cancel, lost.id, 0, 0, 0));
   }
 
-  /**
-   * @param {{ name: string }} actor
-   * @param {any} ctx
-   */
-  #endEarlierLives(actor, ctx) {
-    for (const other of [...this.requests.values()]) {
-      if (other.actor?.name === actor.name && other.ctx !== ctx) this.#end(other, other, "the object was reset");
-    }
-  }
+  // Memory and handles.
 
-  /** @param {Request} r */
-  #finish(r) {
-    if (r.gone) return;
-    r.gone = true;
-    clearInterval(r.tick);
-    clearTimeout(r.timer);
-    this.requests.delete(r.id);
-    for (const [id, h] of this.handles) if (h.owner === r) this.#close(id, h);
-    void r.writer?.close().catch(() => {});
-    if (!r.responded) r.resolve(failed());
-    r.finished();
-    // The next Go timer may have been armed here.
-    if (this.timers.pending) for (const other of this.requests.values()) return this.#on(other, () => this.#arm(other));
-  }
-
-  // ---- calls and handles
-
-  /**
-   * @param {Request} owner
-   * @param {any} stream
-   * @param {AbortController | null} abort
-   */
-  #handle(owner, stream, abort) {
-    do this.#lastHandle = this.#lastHandle >= 0x7fffffff ? 1 : this.#lastHandle + 1;
-    while (this.handles.has(this.#lastHandle));
-    this.handles.set(this.#lastHandle, { stream, owner, reader: null, abort, rest: null, reading: false });
-    return this.#lastHandle;
-  }
-
-  /**
-   * @param {number} id
-   * @param {import("./request.mjs").Handle} h
-   */
-  #close(id, h) {
-    this.handles.delete(id);
-    void (h.reader ?? h.stream).cancel().catch(() => {});
-    h.abort?.abort();
-  }
-
-  /**
-   * Settles a call; exactly once, and never while Go is on the stack.
-   * @param {number} call
-   * @param {number} kind
-   * @param {string} meta
-   * @param {Uint8Array} body
-   * @param {number} n
-   */
-  #settle(call, kind, meta, body, n) {
-    const c = this.calls.get(call);
-    if (!c) return; // given up
-    const r = c.owner;
-    this.calls.delete(call);
-    r.calls.delete(call);
-    this.#push(r, kind, call, meta, body, n);
-    if (r.done && r.calls.size === 0) this.#finish(r);
-  }
-
-  /**
-   * @param {Request} r
-   * @param {number} kind
-   * @param {number} id
-   * @param {string} meta
-   * @param {Uint8Array} body
-   * @param {number} n
-   */
-  #push(r, kind, id, meta, body, n) {
-    const m = encode(meta);
-    if (m.length + body.length > 0) this.#inbox.set(id, [m, body]);
-    this.#enter(r, () => this.#exports.push(kind, id, m.length, body.length, n));
-  }
-
-  // ---- imports
-
-  /**
-   * @param {number} pointer
-   * @param {number} length
-   */
+  /** @param {number} pointer @param {number} length */
   #view(pointer, length) {
     return new Uint8Array(this.#exports.mem.buffer, pointer >>> 0, length);
   }
 
-  #take = (/** @type {number} */ id, /** @type {number} */ pointer, /** @type {number} */ length) => {
-    const parts = this.#inbox.get(id) ?? [];
-    this.#inbox.delete(id);
-    const to = this.#view(pointer, length);
-    let at = 0;
-    for (const p of parts) {
-      to.set(p.subarray(0, length - at), at);
-      at += p.length;
-    }
-  };
-
-  #op = (
-    /** @type {number} */ code,
-    /** @type {number} */ req,
-    /** @type {number} */ id,
-    /** @type {number} */ metaPointer,
-    /** @type {number} */ metaLength,
-    /** @type {number} */ bodyPointer,
-    /** @type {number} */ bodyLength,
-  ) => {
-    const r = req === 0 ? this.#current : this.requests.get(req);
-    const current = /** @type {Request} */ (this.#current);
-    if (!r || r.gone) {
-      this.#failLater(current, id, new OperationError(Code.Gone, "no such request"));
-      return;
-    }
-    const operation = OPERATIONS.get(code);
-    if (!operation || metaLength > Limit.Meta) {
-      const error = operation
-        ? new OperationError(Code.Limit, "meta")
-        : new OperationError(Code.Unsupported, "operation " + code);
-      this.#failLater(current, id, error);
-      return;
-    }
-    const lines = decode(this.#view(metaPointer, metaLength)).split("\n");
-    const body = bodyLength ? this.#view(bodyPointer, bodyLength).slice() : EMPTY;
-    this.calls.set(id, { owner: r, abort: null });
-    r.calls.add(id);
-    this.#on(r, () => {
-      const call = this.calls.get(id);
-      if (!call) return;
-      operation({ instance: this, request: r, call, lines, body }).then(
-        (reply) => this.#settle(id, Kind.OK, reply?.meta ?? "", reply?.body ?? EMPTY, reply?.n ?? 0),
-        (e) => this.#settle(id, Kind.Error, errorMeta(e), EMPTY, 0),
-      );
-    });
-  };
-
-  /**
-   * @param {Request} r in whose context we are
-   * @param {number} id
-   * @param {OperationError} error
-   */
-  #failLater(r, id, error) {
-    this.calls.set(id, { owner: r, abort: null });
-    r.calls.add(id);
-    void Promise.resolve().then(() => this.#settle(id, Kind.Error, errorMeta(error), EMPTY, 0));
+  /** @param {number} pointer @param {number} length @returns {Uint8Array<ArrayBuffer>} */
+  #copy(pointer, length) {
+    return length === 0 ? NOTHING : this.#view(pointer, length).slice();
   }
 
-  #sync = (
-    /** @type {number} */ code,
-    /** @type {number} */ req,
-    /** @type {number} */ arg,
-    /** @type {number} */ metaPointer,
-    /** @type {number} */ metaLength,
-    /** @type {number} */ bodyPointer,
-    /** @type {number} */ bodyLength,
-  ) => {
-    switch (code) {
-      case Sync.Respond: {
-        if (metaLength > Limit.Meta) return SyncResult.Malformed;
-        const body = bodyLength ? this.#view(bodyPointer, bodyLength).slice() : null;
-        return this.#respond(req, arg, decode(this.#view(metaPointer, metaLength)), body);
-      }
-      case Sync.Done:
-        return this.#done(req);
-      case Sync.Abort:
-        return this.#abort(arg);
-      case Sync.Cancel: {
-        const h = this.handles.get(arg);
-        if (!h) return SyncResult.NotFound;
-        this.handles.delete(arg);
-        this.#on(h.owner, () => this.#close(arg, h));
-        return SyncResult.OK;
-      }
-      case Sync.Current:
-        return this.#current?.id ?? 0;
-      case Sync.Log:
-        log(arg, decode(this.#view(metaPointer, metaLength)));
-        return SyncResult.OK;
-      case Sync.Env:
-        this.#inbox.set(0, [this.#environment]);
-        return this.#environment.length;
-    }
-    return SyncResult.Unknown;
-  };
-
-  /**
-   * @param {number} req
-   * @param {number} source
-   * @param {string} meta
-   * @param {Uint8Array | null} bytes
-   */
-  #respond(req, source, meta, bytes) {
-    const r = this.requests.get(req);
-    if (!r || r.responded) return SyncResult.NotFound;
-    const lines = meta.split("\n");
-    const status = Number(lines[0]);
-    if (!(status >= 200 && status <= 599)) return SyncResult.Malformed;
-    const handle = source > 0 ? this.handles.get(source) : undefined;
-    if (source > 0 && (!handle || handle.owner !== r || handle.reading)) return SyncResult.NotFound;
-    const headers = parseHeaders(lines, 1);
-    r.responded = true;
-    this.handles.delete(source);
-    this.#on(r, () => {
-      /** @type {any} */
-      let body = bytes;
-      if (handle) {
-        r.passed = handle.abort;
-        body = handle.stream;
-      } else if (source === Body.Stream) {
-        const pipe = new IdentityTransformStream();
-        r.writer = pipe.writable.getWriter();
-        body = pipe.readable;
-      }
-      if (NO_BODY.has(status)) {
-        if (handle) void handle.stream.cancel().catch(() => {});
-        body = null;
-      }
-      r.resolve(new Response(body, { status, headers }));
-    });
-    return SyncResult.OK;
-  }
-
-  /** @param {number} req */
-  #done(req) {
-    const r = this.requests.get(req);
-    if (!r || r.done) return SyncResult.NotFound;
-    r.done = true;
-    this.#on(r, () => {
-      if (r.calls.size === 0) this.#finish(r);
-    });
-    return SyncResult.OK;
-  }
-
-  /** @param {number} id */
-  #abort(id) {
-    const call = this.calls.get(id);
-    if (!call) return SyncResult.NotFound;
-    this.calls.delete(id);
-    call.owner.calls.delete(id);
-    this.#on(call.owner, (r) => {
-      call.abort?.abort();
-      if (r.done && r.calls.size === 0) this.#finish(r);
-    });
-    return SyncResult.OK;
-  }
-
-  // ---- what operations need of the instance
-
-  /**
-   * @param {Request} owner
-   * @param {any} stream
-   * @param {AbortController | null} abort
-   */
-  openHandle(owner, stream, abort) {
-    return this.#handle(owner, stream, abort);
-  }
-
-  /**
-   * A new owner in the same context as r.
-   * @param {Request} r
-   */
-  openBackground(r) {
-    return this.#admit(new Request(r.env, r.ctx, r.actor, false)).id;
+  /** @param {Owner} owner @param {ReadableStream<Uint8Array>} body @param {AbortController} [controller] */
+  #open(owner, body, controller) {
+    do {
+      this.#lastHandle = this.#lastHandle >= 0x7fffffff ? 1 : this.#lastHandle + 1;
+    } while (this.#handles.has(this.#lastHandle));
+    const id = this.#lastHandle;
+    this.#handles.set(id, { id, owner, body, controller, reader: undefined, rest: NOTHING, reading: false });
+    owner.handles.add(id);
+    return id;
   }
 }
 
-/** @param {any} e */
-function errorMeta(e) {
-  if (e instanceof OperationError) return e.code + "\n" + e.message;
-  return Code.Internal + "\n" + String(e?.message ?? e).replace(/[\r\n]+/g, " ");
+/** Closes a stream unread, in its owner's context. @param {Handle} handle */
+function cancelStream(handle) {
+  (handle.reader ?? handle.body).cancel().catch(() => {});
 }
 
 /**
- * @param {number} level
- * @param {string} line
+ * @typedef {object} Handle an open stream
+ * @property {number} id
+ * @property {Owner} owner
+ * @property {ReadableStream<Uint8Array>} body
+ * @property {AbortController | undefined} controller of the outbound request that it belongs to
+ * @property {ReadableStreamDefaultReader<Uint8Array> | undefined} reader once it is read
+ * @property {Uint8Array} rest of a piece that was larger than one read
+ * @property {boolean} reading
+ *
+ * @typedef {[number, number, number, number, number, number, number]} SevenNumbers
+ *
+ * @typedef {(code: number, request: number, argument: number, metaPointer: number, metaLength: number, bodyPointer: number,
+ *   bodyLength: number) => number} Import
+ *
+ * @typedef {object} Exports
+ * @property {WebAssembly.Memory} mem
+ * @property {(argc: number, argv: number) => void} run
+ * @property {(kind: number, id: number, metaLength: number, bodyLength: number, n: number) => number} push
  */
-function log(level, line) {
-  if (level >= 8) console.error(line);
-  else if (level >= 4) console.warn(line);
-  else if (level >= 0) console.log(line);
-  else console.debug(line);
-}

@@ -1,45 +1,38 @@
-// The per-event lifecycle: github.com/syumai/workers with a new instance per event, as its authors mean it.
-
-import wasm from "../../build/app.wasm";
 import "../../build/wasm_exec.js";
 
-// syumai/workers calls JavaScript that may throw through this.
-/** @type {any} */ (globalThis).tryCatch ??= (/** @type {() => unknown} */ f) => {
-  try {
-    return { result: f() };
-  } catch (error) {
-    return { error };
-  }
-};
+/** @import { Env } from "./owner.mjs" */
 
 /**
- * Runs the cron trigger's work.
- * @param {any} event
- * @param {any} env
- * @param {any} ctx
+ * Runs the module once for one event, as github.com/syumai/workers means it: a new instance, which meets JavaScript values and
+ * not docs/host-abi.md. The program registers its handlers on `binding` and says ready.
+ *
+ * @param {WebAssembly.Module} module
+ * @param {"runScheduler" | "handleRequest"} handler
+ * @param {unknown} event
+ * @param {Env} env
+ * @param {ExecutionContext} ctx
  */
-export async function runScheduled(event, env, ctx) {
-  /** @type {any} */
+export async function perEvent(module, handler, event, env, ctx) {
+  /** @type {Record<string, (event: unknown) => Promise<any>>} */
   const binding = {};
   const go = new Go();
   const ready = Promise.withResolvers();
-  const imports = /** @type {any} */ ({
+  const ended = Promise.withResolvers();
+  go.exit = (status) => ended.reject(new Error(`the program exited with status ${status}`));
+  const instance = new WebAssembly.Instance(module, {
     ...go.importObject,
     workers: { ready: () => ready.resolve(undefined) },
-    // Answers 0 to abi(): no resident host stands behind these.
+    // Answers 0 to everything: no resident lifecycle here.
     grantway: new Proxy({}, { get: () => () => 0 }),
   });
-  const instance = new WebAssembly.Instance(wasm, imports);
-  go.exit = (code) => ready.reject(new Error("the program ended with code " + code));
-  const global = /** @type {any} */ (globalThis);
-  const saved = global.context;
-  // Read once, synchronously, while the program starts.
-  global.context = { env, ctx, binding };
+  // The program reads it while it starts, which is synchronous.
+  const before = globalThis.context;
+  globalThis.context = { env, ctx, binding };
   try {
-    void go.run(instance);
+    go.run(instance).catch(ended.reject);
   } finally {
-    global.context = saved;
+    globalThis.context = before;
   }
-  await ready.promise;
-  await binding.runScheduler(event);
+  await Promise.race([ready.promise, ended.promise]);
+  return Promise.race([binding[handler](event), ended.promise]);
 }

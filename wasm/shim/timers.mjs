@@ -1,31 +1,32 @@
-// The Go runtime's timers. It keeps one host timeout; a setTimeout of ours would die with the request that made it, so the
-// deadlines live in a table and every pending request looks at it (instance.mjs).
-
+/**
+ * The Go program's timers. Go's own runtime would make one setTimeout in the context of whichever request runs, and it would die
+ * with that request; so the table only remembers when timers are due, and every waiting request looks at it.
+ */
 export class Timers {
-  /** @type {Map<number, number>} id → deadline, ms since the epoch */
-  #deadlines = new Map();
+  /** @type {Map<number, number>} id to due time in ms since the epoch */
+  #due = new Map();
   #last = 0;
 
-  /** @param {number} ms */
-  schedule(ms) {
-    const id = ++this.#last;
-    this.#deadlines.set(id, Date.now() + ms);
-    return id;
+  get size() {
+    return this.#due.size;
+  }
+
+  /** @param {number} delay in ms @returns {number} the timer's id */
+  add(delay) {
+    this.#last = this.#last >= 0x7fffffff ? 1 : this.#last + 1;
+    this.#due.set(this.#last, Date.now() + delay);
+    return this.#last;
   }
 
   /** @param {number} id */
   clear(id) {
-    this.#deadlines.delete(id);
+    this.#due.delete(id);
   }
 
-  get pending() {
-    return this.#deadlines.size > 0;
-  }
-
-  /** The earliest deadline, or Infinity. */
-  get next() {
-    let next = Infinity;
-    for (const d of this.#deadlines.values()) if (d < next) next = d;
-    return next;
+  /** When the next timer is due, in ms since the epoch; Infinity without any. */
+  next() {
+    let first = Infinity;
+    for (const due of this.#due.values()) if (due < first) first = due;
+    return first;
   }
 }

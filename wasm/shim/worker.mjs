@@ -1,39 +1,26 @@
-// The Worker: what Cloudflare calls.
-
-import { DurableObject } from "cloudflare:workers";
+/** The Worker: `main` of wrangler.toml. */
+import module from "../../build/app.wasm";
+import { MODULE_SHA256 } from "../../build/module.mjs";
 import { serveAssets } from "./assets.mjs";
-import { Kind } from "./codes.mjs";
-import { OBJECT_HEADER } from "./operations/fetch.mjs";
-import { runScheduled } from "./per_event.mjs";
-import { serve } from "./resident.mjs";
+import { objectClass } from "./durable_object.mjs";
+import { perEvent } from "./per_event.mjs";
+import { Gateway } from "./serve.mjs";
+
+/** @import { Env } from "./owner.mjs" */
+
+const gateway = new Gateway(module, MODULE_SHA256);
+
+export const Directory = objectClass(gateway, "DIRECTORY");
+export const Minter = objectClass(gateway, "MINTER");
 
 export default {
-  /**
-   * @param {any} request
-   * @param {any} env
-   * @param {any} ctx
-   */
-  fetch: (request, env, ctx) => serveAssets(request, env) ?? serve(Kind.Fetch, request, env, ctx),
+  /** @param {Request} request @param {Env} env @param {ExecutionContext} ctx */
+  fetch(request, env, ctx) {
+    return serveAssets(request, env) ?? gateway.serve(request, env, ctx);
+  },
 
-  /**
-   * @param {any} event
-   * @param {any} env
-   * @param {any} ctx
-   */
-  scheduled: (event, env, ctx) => runScheduled(event, env, ctx),
+  /** @param {ScheduledController} event @param {Env} env @param {ExecutionContext} ctx */
+  scheduled(event, env, ctx) {
+    return perEvent(module, "runScheduler", event, env, ctx);
+  },
 };
-
-/** @param {string} binding the class's name for Go */
-const objectClass = (binding) =>
-  class extends DurableObject {
-    /** @param {any} request */
-    async fetch(request) {
-      const name = binding + "/" + decodeURIComponent(request.headers.get(OBJECT_HEADER) ?? "");
-      return serve(Kind.Object, request, this.env, this.ctx, { name, storage: this.ctx.storage });
-    }
-  };
-
-/** The truth for all configuration. */
-export const Directory = objectClass("DIRECTORY");
-/** Single flight, failure state and generation of one token. */
-export const Minter = objectClass("MINTER");

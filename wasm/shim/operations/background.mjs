@@ -1,8 +1,11 @@
+/** @import { Operation, Reply } from "./table.mjs" */
+
 /**
- * A new owner for calls that outlive the request, in the same context.
- * @param {import("./index.mjs").Invocation} i
- * @returns {Promise<import("./index.mjs").Reply>}
+ * A new owner in the same context, alive until the guest says `done` for it. It outlives the response.
+ *
+ * @param {Operation} operation
+ * @returns {Reply} n = its id
  */
-export async function background({ instance, request }) {
-  return { n: instance.openBackground(request) };
+export function background({ instance, owner }) {
+  return { n: instance.adopt(owner.env, owner.ctx, owner.actor).id };
 }

@@ -1,9 +1,14 @@
-// Signatures with WebCrypto: in Go an RS256 signature takes ten times as long.
+import { frames } from "../bytes.mjs";
+import { HostError } from "../host_error.mjs";
+import { MAX_CACHED_KEYS } from "../limits.mjs";
 
-import { Code } from "../codes.mjs";
-import { OperationError, frames } from "../encoding.mjs";
+/** @import { Operation, Reply } from "./table.mjs" */
 
-/** @type {Record<string, { key: any, use: any, secret?: boolean }>} */
+/**
+ * The algorithms of JSON Web Signatures (RFC 7518 §3.1, RFC 8037) in the terms of WebCrypto.
+ *
+ * @type {Record<string, { key: any; use: any; secret?: boolean }>}
+ */
 const ALGORITHMS = {
   ES256: { key: { name: "ECDSA", namedCurve: "P-256" }, use: { name: "ECDSA", hash: "SHA-256" } },
   RS256: { key: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" }, use: { name: "RSASSA-PKCS1-v1_5" } },
@@ -12,67 +17,87 @@ const ALGORITHMS = {
   HS256: { key: { name: "HMAC", hash: "SHA-256" }, use: { name: "HMAC" }, secret: true },
 };
 
-/** Imported keys; a CryptoKey belongs to no request. The least recently used one goes. */
-const MAX_KEYS = 64;
-/** @type {Map<string, any>} */
+/** Every byte is one character here, so that bytes can be the key of a map. */
+const latin1 = new TextDecoder("latin1");
+
+/**
+ * Imported keys, the one used last at the end. A CryptoKey is no I/O object: all requests share it.
+ *
+ * @type {Map<string, CryptoKey>}
+ */
 const keys = new Map();
 
 /**
- * @param {string} alg
- * @param {Uint8Array} material
+ * @param {string} name of the algorithm
  * @param {"sign" | "verify"} use
+ * @param {Uint8Array<ArrayBuffer>} bytes
  */
-async function importKey(alg, material, use) {
-  const algorithm = ALGORITHMS[alg];
-  if (!algorithm) throw new OperationError(Code.Unsupported, "algorithm " + alg);
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", material));
-  const id = `${alg} ${use} ${String.fromCharCode(...hash)}`;
+async function importKey(name, use, bytes) {
+  if (!Object.hasOwn(ALGORITHMS, name)) throw new HostError("invalid", "algorithm");
+  const algorithm = ALGORITHMS[name];
+  const id = `${name} ${use} ${latin1.decode(bytes)}`;
   let key = keys.get(id);
-  keys.delete(id);
-  if (!key) {
+  if (key) {
+    keys.delete(id);
+  } else {
     const format = algorithm.secret ? "raw" : use === "sign" ? "pkcs8" : "spki";
     try {
-      key = await crypto.subtle.importKey(format, material, algorithm.key, false, [use]);
+      key = await crypto.subtle.importKey(format, bytes, algorithm.key, false, [use]);
     } catch {
-      throw new OperationError(Code.Invalid, "the key does not fit the algorithm");
+      throw new HostError("invalid", "key");
     }
   }
   keys.set(id, key);
-  for (const oldest of keys.keys()) {
-    if (keys.size <= MAX_KEYS) break;
-    keys.delete(oldest);
+  if (keys.size > MAX_CACHED_KEYS) {
+    for (const oldest of keys.keys()) {
+      keys.delete(oldest);
+      break;
+    }
   }
   return { key, use: algorithm.use };
 }
 
 /**
- * lines: algorithm; body: frames key, message.
- * @param {import("./index.mjs").Invocation} i
- * @returns {Promise<import("./index.mjs").Reply>}
+ * @param {Uint8Array<ArrayBuffer>} body
+ * @param {number} count
  */
-export async function sign({ lines: [alg], body }) {
-  const [material, message] = frames(body, 2);
-  const { key, use } = await importKey(alg, material, "sign");
+function parts(body, count) {
+  const out = frames(body);
+  if (out?.length !== count) throw new HostError("invalid", "frames");
+  return out;
+}
+
+/**
+ * Signs. Meta: algorithm; body: frames key (PKCS #8; raw for HS256), message.
+ *
+ * @param {Operation} operation
+ * @returns {Promise<Reply>} body = signature
+ */
+export async function sign({ meta, body }) {
+  const [bytes, message] = parts(body, 2);
+  const { key, use } = await importKey(meta, "sign", bytes);
   return { body: new Uint8Array(await crypto.subtle.sign(use, key, message)) };
 }
 
 /**
- * lines: algorithm; body: frames key, message, signature. n = 1 valid.
- * @param {import("./index.mjs").Invocation} i
- * @returns {Promise<import("./index.mjs").Reply>}
+ * Checks a signature. Meta: algorithm; body: frames key (SPKI; raw for HS256), message, signature.
+ *
+ * @param {Operation} operation
+ * @returns {Promise<Reply>} n = 1 valid, 0 not
  */
-export async function verify({ lines: [alg], body }) {
-  const [material, message, signature] = frames(body, 3);
-  const { key, use } = await importKey(alg, material, "verify");
+export async function verify({ meta, body }) {
+  const [bytes, message, signature] = parts(body, 3);
+  const { key, use } = await importKey(meta, "verify", bytes);
   return { n: (await crypto.subtle.verify(use, key, signature, message)) ? 1 : 0 };
 }
 
 /**
- * lines: SHA-256; body: data.
- * @param {import("./index.mjs").Invocation} i
- * @returns {Promise<import("./index.mjs").Reply>}
+ * Hashes. Meta: SHA-256; body: data.
+ *
+ * @param {Operation} operation
+ * @returns {Promise<Reply>} body = digest
  */
-export async function digest({ lines: [alg], body }) {
-  if (alg !== "SHA-256") throw new OperationError(Code.Unsupported, "digest " + alg);
-  return { body: new Uint8Array(await crypto.subtle.digest(alg, body)) };
+export async function digest({ meta, body }) {
+  if (meta !== "SHA-256") throw new HostError("invalid", "algorithm");
+  return { body: new Uint8Array(await crypto.subtle.digest("SHA-256", body)) };
 }

@@ -1,78 +1,80 @@
-// Outbound HTTP, and requests to Durable Objects.
+import { clean, lines } from "../bytes.mjs";
+import { parse, responseLines } from "../headers.mjs";
+import { HostError } from "../host_error.mjs";
 
-import { Code } from "../codes.mjs";
-import { OperationError, hasControl, joinHeaders, parseHeaders } from "../encoding.mjs";
-
-/** Tells a Durable Object its own name: only requests of this Worker reach it. */
-export const OBJECT_HEADER = "grantway-internal-object";
+/** @import { Env } from "../owner.mjs" */
+/** @import { Operation, Reply } from "./table.mjs" */
 
 /**
- * lines: method, target, URL, then headers; body: the request's. n: handle of the body.
- * @param {import("./index.mjs").Invocation} i
- * @returns {Promise<import("./index.mjs").Reply>}
+ * Sends an HTTP request to the network or to a Durable Object. Meta: method, target ("net" or CLASS/NAME), URL, headers.
+ *
+ * @param {Operation} operation
+ * @returns {Promise<Reply>} meta = status and headers; a stream if there is a body
  */
-export async function fetchOut({ instance, request, call, lines, body }) {
-  const [method, target, url] = lines;
-  const abort = (call.abort = new AbortController());
-  /** @type {any} */
-  const init = { method, headers: parseHeaders(lines, 3), redirect: "manual", signal: abort.signal };
-  if (body.length > 0) init.body = body;
-  let response;
-  try {
-    response = target === "net" ? await fetch(url, init) : await toObject(request.env, target, url, init);
-  } catch (e) {
-    throw e instanceof OperationError ? e : new OperationError(networkCode(e, abort.signal), message(e));
+export async function outboundFetch({ owner, call, meta, body }) {
+  const [method, target, url, headerLines] = lines(meta, 3);
+  const controller = new AbortController();
+  const request = outbound(method, url, headerLines, body, controller.signal);
+  owner.aborts.set(call, () => controller.abort());
+  const response = target === "net" ? await fetch(request()) : await fetchObject(owner.env, target, request);
+  const reply = { meta: String(response.status) + responseLines(response.headers) };
+  if (!response.body) return reply;
+  if (method === "HEAD" || response.headers.get("content-length") === "0") {
+    response.body.cancel().catch(() => {});
+    return reply;
   }
-  const encoded = response.headers.has("content-encoding");
-  const headers = [];
-  for (const header of response.headers) {
-    // The body that we hand on is decoded already.
-    if (encoded && (header[0] === "content-encoding" || header[0] === "content-length")) continue;
-    headers.push(/** @type {[string, string]} */ (header));
-  }
-  return {
-    meta: joinHeaders(String(response.status), headers),
-    n: response.body ? instance.openHandle(request, response.body, abort) : 0,
-  };
+  return { ...reply, stream: { body: response.body, controller } };
 }
 
 /**
- * @param {any} env
- * @param {string} target CLASS/NAME
+ * Checks the parts of a request and answers a function that makes it, once per attempt.
+ *
+ * @param {string} method
  * @param {string} url
- * @param {any} init
- */
-async function toObject(env, target, url, init) {
-  const slash = target.indexOf("/");
-  const namespace = env[target.slice(0, slash)];
-  const name = target.slice(slash + 1);
-  if (typeof namespace?.idFromName !== "function") throw new OperationError(Code.NotFound, "no class " + target);
-  if (!name || hasControl(name)) throw new OperationError(Code.Invalid, "object name");
-  init.headers.push([OBJECT_HEADER, encodeURIComponent(name)]);
-  const id = namespace.idFromName(name);
-  try {
-    return await namespace.get(id).fetch(url, init);
-  } catch (e) {
-    // The object was reset while it served us. A stub is broken after that: once more, on a new one.
-    if (!(/** @type {any} */ (e)?.retryable) || /** @type {any} */ (e)?.overloaded || init.signal.aborted) throw e;
-    return await namespace.get(id).fetch(url, init);
-  }
-}
-
-/**
- * workerd tells few causes apart.
- * @param {any} e
+ * @param {string} headerLines
+ * @param {Uint8Array<ArrayBuffer>} body
  * @param {AbortSignal} signal
  */
-function networkCode(e, signal) {
-  if (signal.aborted) return Code.Canceled;
-  if (e instanceof TypeError && /Invalid URL|Fetch API cannot load/.test(e.message)) return Code.Invalid;
-  if (/DNS|getaddrinfo|resolve host/i.test(message(e))) return Code.DNS;
-  if (/TLS|SSL|certificate/i.test(message(e))) return Code.TLS;
-  if (/refused/i.test(message(e))) return Code.Refused;
-  if (/reset|disconnected|connection lost/i.test(message(e))) return Code.Reset;
-  return Code.Net;
+function outbound(method, url, headerLines, body, signal) {
+  const parsed = URL.parse(url);
+  if (parsed?.protocol !== "https:" && parsed?.protocol !== "http:") throw new HostError("invalid", "method or URL");
+  try {
+    const headers = parse(headerLines);
+    headers.delete("host");
+    headers.delete("content-length");
+    const init = { method, headers, body: body.length > 0 ? body : null, redirect: /** @type {const} */ ("manual"), signal };
+    new Request(url, init);
+    return () => new Request(url, init);
+  } catch {
+    throw new HostError("invalid", "method, URL or header");
+  }
 }
 
-/** @param {any} e */
-const message = (e) => String(e?.message ?? e).replace(/[\r\n]+/g, " ");
+/**
+ * Sends a request to an object. One that was reset meanwhile is tried once more, since every caller would see that failure.
+ *
+ * @param {Env} env
+ * @param {string} target CLASS/NAME
+ * @param {() => Request} request
+ * @returns {Promise<Response>}
+ */
+async function fetchObject(env, target, request) {
+  const slash = target.indexOf("/");
+  const name = target.slice(slash + 1);
+  if (slash < 1 || name === "" || !clean(target)) throw new HostError("invalid", "target");
+  const namespace = env[target.slice(0, slash)];
+  if (typeof namespace?.idFromName !== "function") throw new HostError("notfound", "no such class");
+  const id = namespace.idFromName(name);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      // A stub that has failed stays broken: each attempt gets its own.
+      return await namespace.get(id).fetch(request());
+    } catch (error) {
+      const failure = /** @type {Error & { retryable?: boolean; overloaded?: boolean; durableObjectReset?: boolean }} */ (error);
+      if (failure.overloaded) throw new HostError("limit", "the object is overloaded");
+      if (attempt > 1 || !(failure.retryable || failure.durableObjectReset)) {
+        throw new HostError("gone", String(failure.message).slice(0, 200));
+      }
+    }
+  }
+}

@@ -1,112 +1,146 @@
-// The durable storage of the object whose request it is.
+import { clean, encode, equal, frames, join, lines, NOTHING } from "../bytes.mjs";
+import { HostError } from "../host_error.mjs";
+import { MAX_META, MAX_STORAGE_KEY, MAX_STORAGE_LIST, MAX_STORAGE_VALUE } from "../limits.mjs";
 
-import { Code, Limit } from "../codes.mjs";
-import { EMPTY, OperationError, frames, hasControl, joinFrames } from "../encoding.mjs";
+/** @import { Owner } from "../owner.mjs" */
+/** @import { Operation, Reply } from "./table.mjs" */
 
-/** @param {import("./index.mjs").Invocation} i */
-function storage({ request }) {
-  if (!request.actor) throw new OperationError(Code.Invalid, "not a request of an object");
-  return request.actor.storage;
+/** The storage of the object whose request this is. @param {Owner} owner */
+function storageOf(owner) {
+  if (!owner.actor) throw new HostError("invalid", "not a request of an object");
+  return owner.actor.storage;
 }
 
 /** @param {string} key */
-function check(key) {
-  if (!key || hasControl(key)) throw new OperationError(Code.Invalid, "key");
-  if (new TextEncoder().encode(key).length > Limit.StorageKey) throw new OperationError(Code.Limit, "key");
-  return key;
+function checkKey(key) {
+  if (key === "" || !clean(key)) throw new HostError("invalid", "key");
+  if (encode(key).length > MAX_STORAGE_KEY) throw new HostError("limit", "key above 2048 bytes");
 }
 
-/** @param {any} value */
-const bytes = (value) => (value instanceof Uint8Array ? value : new Uint8Array(value));
-
-/**
- * lines: key. n = 0 absent.
- * @param {import("./index.mjs").Invocation} i
- * @returns {Promise<import("./index.mjs").Reply>}
- */
-export async function storageGet(i) {
-  const value = await storage(i).get(check(i.lines[0]));
-  return value === undefined ? { n: 0 } : { n: 1, body: bytes(value) };
+/** @param {Uint8Array} value */
+function checkValue(value) {
+  if (value.length > MAX_STORAGE_VALUE) throw new HostError("limit", "value above 2 MiB");
 }
 
 /**
- * lines: key; body: value. The output gate holds the response until it is durable.
- * @param {import("./index.mjs").Invocation} i
- * @returns {Promise<import("./index.mjs").Reply>}
+ * Answers the value of a key. Meta: key.
+ *
+ * @param {Operation} operation
+ * @returns {Reply} n = 1, body = value; or n = 0
  */
-export async function storagePut(i) {
-  const s = storage(i);
-  const key = check(i.lines[0]);
-  if (i.body.length > Limit.StorageValue) throw new OperationError(Code.Limit, "value");
-  await s.put(key, i.body);
+export function storageGet({ owner, meta }) {
+  const storage = storageOf(owner);
+  checkKey(meta);
+  const value = storage.kv.get(meta);
+  return value === undefined ? { n: 0 } : { n: 1, body: /** @type {Uint8Array<ArrayBuffer>} */ (value) };
 }
 
 /**
- * lines: key. n = 1 if it was there.
- * @param {import("./index.mjs").Invocation} i
- * @returns {Promise<import("./index.mjs").Reply>}
+ * Writes a value. Meta: key; body: the value.
+ *
+ * @param {Operation} operation
+ * @returns {Promise<Reply>} once it is durable
  */
-export async function storageDelete(i) {
-  return { n: (await storage(i).delete(check(i.lines[0]))) ? 1 : 0 };
+export async function storagePut({ owner, meta, body }) {
+  const storage = storageOf(owner);
+  checkKey(meta);
+  checkValue(body);
+  storage.kv.put(meta, body);
+  await storage.sync();
+  return {};
 }
 
 /**
- * lines: prefix, start, end, limit, "reverse" or empty.
- * @param {import("./index.mjs").Invocation} i
- * @returns {Promise<import("./index.mjs").Reply>}
+ * Removes a key. Meta: key.
+ *
+ * @param {Operation} operation
+ * @returns {Promise<Reply>} n = 1 if it was there, once it is durable
  */
-export async function storageList(i) {
-  const [prefix, start, end, limit, order] = i.lines;
-  const n = Number(limit);
-  if (!Number.isInteger(n) || n < 1 || n > Limit.ListEntries) throw new OperationError(Code.Invalid, "limit");
-  /** @type {any} */
-  const options = { limit: n };
-  if (prefix) options.prefix = prefix;
-  if (start) options.start = start;
-  if (end) options.end = end;
-  if (order === "reverse") options.reverse = true;
-  /** @type {Map<string, any>} */
-  const entries = await storage(i).list(options);
-  const body = joinFrames([...entries.values()].map(bytes));
-  return { meta: [...entries.keys()].join("\n"), body, n: entries.size };
+export async function storageDelete({ owner, meta }) {
+  const storage = storageOf(owner);
+  checkKey(meta);
+  const there = storage.kv.delete(meta);
+  await storage.sync();
+  return { n: there ? 1 : 0 };
 }
 
 /**
- * lines: steps; body: a frame per expect and put. One synchronous transaction: nothing can come between.
- * @param {import("./index.mjs").Invocation} i
- * @returns {Promise<import("./index.mjs").Reply>}
+ * Answers keys and values in byte order. Meta: prefix, start, end, limit (1 … 1000), "reverse" or empty.
+ *
+ * @param {Operation} operation
+ * @returns {Reply} n = keys; meta = a line per key; body = a frame per value
  */
-export async function storageTransact(i) {
-  const s = storage(i);
-  const steps = i.lines.map((line) => {
-    const space = line.indexOf(" ");
-    return { name: line.slice(0, space), key: check(line.slice(space + 1)), value: EMPTY };
-  });
-  const withValue = steps.filter(({ name }) => name === "expect" || name === "put");
-  frames(i.body, withValue.length).forEach((value, at) => (withValue[at].value = value.slice()));
-  for (const { name, value } of steps) {
-    if (!["expect", "absent", "put", "delete"].includes(name)) throw new OperationError(Code.Invalid, "step");
-    if (name === "put" && value.length > Limit.StorageValue) throw new OperationError(Code.Limit, "value");
+export function storageList({ owner, meta }) {
+  const storage = storageOf(owner);
+  const [prefix, start, end, count, order] = lines(meta, 4);
+  const limit = /^\d{1,9}$/.test(count) ? Number(count) : 0;
+  if (limit < 1 || (order !== "" && order !== "reverse") || !clean(prefix + start + end)) {
+    throw new HostError("invalid", "range");
   }
-  const done = s.transactionSync(() => {
-    for (const { name, key, value } of steps) {
-      if (name !== "expect" && name !== "absent") continue;
-      const have = s.kv.get(key);
-      if (name === "absent" ? have !== undefined : have === undefined || !equal(bytes(have), value)) return false;
+  if (limit > MAX_STORAGE_LIST) throw new HostError("limit", "limit above 1000");
+  /** @type {SyncKvListOptions} */
+  const options = { limit, reverse: order === "reverse" };
+  if (prefix !== "") options.prefix = prefix;
+  if (start !== "") options.start = start;
+  if (end !== "") options.end = end;
+  const keys = [];
+  const values = [];
+  for (const [key, value] of storage.kv.list(options)) {
+    keys.push(key);
+    values.push(/** @type {Uint8Array} */ (value));
+  }
+  const text = keys.join("\n");
+  if (encode(text).length > MAX_META) throw new HostError("limit", "keys above 256 KiB");
+  return { n: keys.length, meta: text, body: join(values) };
+}
+
+/**
+ * Does all steps or none. Meta: a line per step: "expect KEY", "absent KEY", "put KEY", "delete KEY"; body: a frame per expect and
+ * per put. The steps run in one synchronous transaction: nothing comes between them.
+ *
+ * @param {Operation} operation
+ * @returns {Promise<Reply>} n = 1 all done; n = 0 an expectation failed; once it is durable
+ */
+export async function storageTransact({ owner, meta, body }) {
+  const storage = storageOf(owner);
+  const steps = parseSteps(meta, body);
+  const { kv } = storage;
+  const done = storage.transactionSync(() => {
+    for (const { verb, key, value } of steps) {
+      const held = /** @type {Uint8Array | undefined} */ (verb === "expect" || verb === "absent" ? kv.get(key) : undefined);
+      if (verb === "expect" && (held === undefined || !equal(held, value))) return false;
+      if (verb === "absent" && held !== undefined) return false;
     }
-    for (const { name, key, value } of steps) {
-      if (name === "put") s.kv.put(key, value);
-      else if (name === "delete") s.kv.delete(key);
+    for (const { verb, key, value } of steps) {
+      if (verb === "put") kv.put(key, value);
+      else if (verb === "delete") kv.delete(key);
     }
     return true;
   });
+  await storage.sync();
   return { n: done ? 1 : 0 };
 }
 
 /**
- * @param {Uint8Array} a
- * @param {Uint8Array} b
+ * @param {string} meta
+ * @param {Uint8Array<ArrayBuffer>} body
  */
-function equal(a, b) {
-  return a.length === b.length && a.every((v, at) => v === b[at]);
+function parseSteps(meta, body) {
+  const values = frames(body);
+  if (!values) throw new HostError("invalid", "frames");
+  let used = 0;
+  const steps = (meta === "" ? [] : meta.split("\n")).map((line) => {
+    const space = line.indexOf(" ");
+    const verb = line.slice(0, Math.max(space, 0));
+    const key = line.slice(space + 1);
+    checkKey(key);
+    if (verb === "absent" || verb === "delete") return { verb, key, value: NOTHING };
+    if (verb !== "expect" && verb !== "put") throw new HostError("invalid", "step");
+    if (used === values.length) throw new HostError("invalid", "a frame is missing");
+    const value = values[used++].slice();
+    checkValue(value);
+    return { verb, key, value };
+  });
+  if (used < values.length) throw new HostError("invalid", "a frame too many");
+  return steps;
 }
