@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -49,6 +50,10 @@ func (g *Gateway) wireAdmin() {
 		Keyring:   g.keyring,
 		Audit:     g.trail.audit,
 		Usage:     g.trail.usage,
+		PurgeTokens: func(ctx context.Context, rec *registry.Record) error {
+			_, err := g.tokens.Purge(ctx, rec)
+			return err
+		},
 	})
 	g.routes["v1"] = g.admin
 	g.routes["openapi.json"] = http.HandlerFunc(admin.OpenAPI)

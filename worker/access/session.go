@@ -226,7 +226,7 @@ func (s *Sessions) principal(ctx context.Context, session *Session) (*Principal,
 	if err != nil {
 		return nil, err
 	}
-	if p == nil || session.CreatedAt.Before(since) {
+	if p == nil || !session.CreatedAt.After(since) {
 		return nil, over
 	}
 	return withSession(p, session), nil

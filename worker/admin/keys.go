@@ -260,13 +260,12 @@ func (a *API) revokeKey(w http.ResponseWriter, r *http.Request) error {
 
 // composeKey answers the key that old (nil: none yet) becomes by a request body.
 func (a *API) composeKey(ctx context.Context, old *access.Key, body []byte) (*access.Key, error) {
-	mode := schema.Whole
 	k := &access.Key{Role: access.RoleCaller}
 	if old != nil {
 		c := *old
-		k, mode = &c, schema.Change
+		k = &c
 	}
-	if problems := openapi.Schemas().Check("Key", body, mode); len(problems) > 0 {
+	if problems := openapi.Schemas().Check("Key", body, schema.Change); len(problems) > 0 {
 		return nil, invalid(problems)
 	}
 	var in map[string]json.RawMessage
