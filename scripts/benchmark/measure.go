@@ -70,6 +70,7 @@ func measure(ctx context.Context, options options) error {
 		return err
 	}
 	defer os.RemoveAll(data)
+	config.State = filepath.Join(data, "workerd")
 	r := report{results: make(map[string]map[int][]result), memory: make(map[string][2]int64), options: options}
 	targets, err := r.startTargets(ctx, config, data)
 	defer func() {

@@ -34,6 +34,7 @@ type targetConfig struct {
 	Key          string `json:"key"`         // the caller's, and the administrator's
 	SealingKey   string `json:"sealing_key"` // base64
 	Module       string `json:"module"`
+	State        string `json:"state"` // folder of KV on workerd
 }
 
 // target is one gateway under measurement, in a process of its own.
