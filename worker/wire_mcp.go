@@ -42,6 +42,7 @@ func (g *Gateway) wireMCP() {
 	g.mcp = mcp.New(mcp.Config{
 		Gate:     gate,
 		Upstream: up,
+		Lists:    list,
 		Sessions: session.NewCodec(g.keyring),
 		Origins: &mcp.Origins{
 			Hosts:   words(g.platform.Env("GRANTWAY_ALLOWED_HOSTS")),
@@ -50,6 +51,7 @@ func (g *Gateway) wireMCP() {
 		Recorder: g.trail,
 		Log:      g.platform.Log(),
 		Limits:   mcp.DefaultLimits,
+		Version:  Version,
 	})
 	g.rest = rest.New(rest.Config{
 		Gate:          gate,

@@ -5,6 +5,7 @@ package mcp
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/mcp/admission"
+	"github.com/grantway/grantway/worker/mcp/lists"
 	"github.com/grantway/grantway/worker/mcp/session"
 	"github.com/grantway/grantway/worker/mcp/upstream"
 	"github.com/grantway/grantway/worker/registry"
@@ -50,20 +52,30 @@ type Call struct {
 type Config struct {
 	Gate     *admission.Gate
 	Upstream *upstream.Client
+	Lists    *lists.Lists
 	Sessions *session.Codec
 	Origins  *Origins
 	Recorder Recorder // may be nil
 	Log      *slog.Logger
 	Limits   Limits
+	Version  string // the gateway's version, for serverInfo
 }
 
 // Handler serves /mcp, /mcp/{server} and /{server}/mcp.
 type Handler struct {
 	Config
+	serverInfo json.RawMessage
+	bridges    bridges
 }
 
 // New makes the Handler.
-func New(c Config) *Handler { return &Handler{c} }
+func New(c Config) *Handler {
+	info, err := json.Marshal(map[string]string{"name": "grantway", "version": c.Version})
+	if err != nil {
+		panic("mcp: server info: " + err.Error())
+	}
+	return &Handler{Config: c, serverInfo: info}
+}
 
 // ServeHTTP serves an MCP request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -83,6 +95,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	caller, err := h.Gate.Caller(r)
 	if err != nil {
 		h.fail(w, r, nil, err)
+		return
+	}
+	if ref == "" {
+		h.aggregate(w, r, caller, nil)
+		return
+	}
+	if strings.Contains(ref, ",") {
+		h.aggregate(w, r, caller, strings.Split(ref, ","))
 		return
 	}
 	rec, err := h.Gate.Server(r.Context(), caller, ref)

@@ -1,11 +1,13 @@
 package mcp
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/grantway/grantway/worker/mcp/jsonrpc"
+	"github.com/grantway/grantway/worker/mcp/mirror"
 	"github.com/grantway/grantway/worker/mcp/policy"
 	"github.com/grantway/grantway/worker/mcp/session"
 	"github.com/grantway/grantway/worker/mcp/upstream"
@@ -48,14 +50,19 @@ func (h *Handler) passPost(w http.ResponseWriter, r *http.Request, t upstream.Ta
 	} else {
 		err = checkLegacy(r.Header, &m)
 	}
+	listing := false
 	if err == nil {
-		err = h.permit(r, t, &m, body)
+		listing, err = h.permit(r, t, &m, body)
 	}
 	if err != nil {
 		h.fail(w, r, m.ID, err)
 		return
 	}
-	header := Forward(r, t)
+	if h.bridged(t, stateless) {
+		h.bridge(w, r, t, body, &m, stateless)
+		return
+	}
+	header := forward(r, t)
 	if !stateless {
 		if err := h.openSession(r, t, header); err != nil {
 			h.fail(w, r, m.ID, err)
@@ -70,16 +77,23 @@ func (h *Handler) passPost(w http.ResponseWriter, r *http.Request, t upstream.Ta
 	defer slot.Release()
 	start := time.Now()
 	resp, err := h.Upstream.Send(r.Context(), t, http.MethodPost, header, body)
-	status := http.StatusBadGateway
-	if err == nil {
-		status = resp.StatusCode
+	if err == nil && h.otherEra(r, t, resp, &m, stateless) {
+		_ = resp.Body.Close()
+		h.bridge(w, r, t, body, &m, stateless)
+		return
 	}
-	h.called(r, t, &m, status, time.Since(start))
+	if m.Method == "tools/call" {
+		status := http.StatusBadGateway
+		if err == nil {
+			status = resp.StatusCode
+		}
+		h.called(r.Context(), t, m.Name, status, status >= 400, time.Since(start))
+	}
 	if err != nil {
 		h.fail(w, r, m.ID, err)
 		return
 	}
-	h.relay(w, r, t, resp, &m, stateless)
+	h.relay(w, r, t, resp, m.ID, stateless, listing)
 }
 
 // passSession serves GET (the standalone stream) and DELETE of a legacy session.
@@ -93,7 +107,7 @@ func (h *Handler) passSession(w http.ResponseWriter, r *http.Request, t upstream
 		h.fail(w, r, nil, errAccept)
 		return
 	}
-	header := Forward(r, t)
+	header := forward(r, t)
 	delete(header, "Content-Type")
 	if err := h.openSession(r, t, header); err != nil {
 		h.fail(w, r, nil, err)
@@ -104,40 +118,56 @@ func (h *Handler) passSession(w http.ResponseWriter, r *http.Request, t upstream
 		h.fail(w, r, nil, err)
 		return
 	}
-	h.relay(w, r, t, resp, &jsonrpc.Message{}, false)
+	// A resumed stream may bring the answer to an earlier tools/list.
+	listing := r.Method == http.MethodGet && (policy.Restricts(t.Record, t.Caller) || policy.Rewrites(t.Record))
+	h.relay(w, r, t, resp, nil, false, listing)
 }
 
-// permit applies policy to every message of the body.
-func (h *Handler) permit(r *http.Request, t upstream.Target, m *jsonrpc.Message, body []byte) error {
-	if m.Kind == jsonrpc.Batch {
-		var denied error
-		if err := jsonrpc.Each(body, func(_ []byte, m *jsonrpc.Message, err *jsonrpc.Error) bool {
-			if err != nil {
-				denied = err
-			} else {
-				denied = h.permit(r, t, m, nil)
+// permit applies policy to every message of the body, and reports whether one asks for
+// the list of tools.
+func (h *Handler) permit(r *http.Request, t upstream.Target, m *jsonrpc.Message, body []byte) (listing bool, err error) {
+	switch {
+	case m.Kind == jsonrpc.Batch:
+		malformed := jsonrpc.Each(body, func(_ []byte, m *jsonrpc.Message, e *jsonrpc.Error) bool {
+			if e != nil {
+				err = e
+				return false
 			}
-			return denied == nil
-		}); err != nil {
-			return err
+			var list bool
+			list, err = h.permit(r, t, m, nil)
+			listing = listing || list
+			return err == nil
+		})
+		if malformed != nil {
+			return false, malformed
 		}
-		return denied
+		return listing, err
+	case m.Method == "tools/list":
+		return true, nil
+	case m.Method == "tools/call":
+		if err := h.permitTool(r.Context(), t, m.Name, m.Arguments); err != nil {
+			return false, err
+		}
+		if m.ProtocolVersion != "" {
+			return false, h.checkParams(r.Header, t.Record, m.Name, m.Arguments)
+		}
 	}
-	if m.Method != "tools/call" {
-		return nil
-	}
-	err := policy.Check(t.Record, t.Caller, m.Name, m.Arguments)
+	return false, nil
+}
+
+// permitTool applies policy to a call; tool is the server's name for it.
+func (h *Handler) permitTool(ctx context.Context, t upstream.Target, tool string, arguments []byte) error {
+	err := policy.Check(t.Record, t.Caller, tool, arguments)
 	if err != nil && h.Recorder != nil {
-		h.Recorder.Denied(r.Context(), t.Record, t.Caller, m.Name, problem.From(err).Code)
+		h.Recorder.Denied(ctx, t.Record, t.Caller, tool, problem.From(err).Code)
 	}
 	return err
 }
 
-func (h *Handler) called(r *http.Request, t upstream.Target, m *jsonrpc.Message, status int, latency time.Duration) {
-	if h.Recorder == nil || m.Method != "tools/call" {
-		return
+func (h *Handler) called(ctx context.Context, t upstream.Target, tool string, status int, failed bool, latency time.Duration) {
+	if h.Recorder != nil {
+		h.Recorder.Called(ctx, Call{t.Record, t.Caller, tool, status, failed, latency})
 	}
-	h.Recorder.Called(r.Context(), Call{t.Record, t.Caller, m.Name, status, status >= 400, latency})
 }
 
 // openSession puts the server's own session id in the place of the client's.
@@ -159,21 +189,34 @@ var (
 	userAgent = []string{"grantway"}
 )
 
-// Forward makes the upstream request's headers from the client's: MCP's own, trace
-// context, and what the record allow-lists. A credential of the caller is never one of them.
-func Forward(r *http.Request, t upstream.Target) http.Header {
+// forward makes the headers of a passed-through request from the client's: MCP's own,
+// and Extra.
+func forward(r *http.Request, t upstream.Target) http.Header {
+	out := Extra(r, t)
+	for _, name := range [...]string{"Accept", "Content-Type", "Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-Id"} {
+		if v := r.Header[name]; len(v) > 0 {
+			out[name] = v
+		}
+	}
+	out["Accept-Encoding"] = identity
+	return out
+}
+
+// Extra answers what goes with every request to the server besides MCP's own headers: the
+// arguments repeated in headers, trace context, and what the record allow-lists. A
+// credential of the caller is never part of it.
+func Extra(r *http.Request, t upstream.Target) http.Header {
 	out := make(http.Header, 12)
 	for name, v := range r.Header {
 		switch name {
-		case "Accept", "Content-Type", "Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-Id", "Traceparent", "Tracestate", "Baggage":
+		case "Traceparent", "Tracestate", "Baggage":
 			out[name] = v
 		default:
-			if strings.HasPrefix(name, "Mcp-Param-") {
+			if strings.HasPrefix(name, mirror.ParamPrefix) {
 				out[name] = v
 			}
 		}
 	}
-	out["Accept-Encoding"] = identity
 	out["User-Agent"] = userAgent
 	for _, name := range t.Record.ForwardHeaders {
 		name = http.CanonicalHeaderKey(name)
@@ -189,20 +232,21 @@ func Forward(r *http.Request, t upstream.Target) http.Header {
 func mayForward(r *http.Request, name string) bool {
 	switch name {
 	case "X-Grantway-Key", "X-Litellm-Api-Key", "Cookie", "Proxy-Authorization", "Host", "Connection", "Content-Length",
-		"Transfer-Encoding", "Te", "Trailer", "Upgrade", "Keep-Alive", "Mcp-Session-Id", "Accept-Encoding", "Expect":
+		"Transfer-Encoding", "Te", "Trailer", "Upgrade", "Keep-Alive", "Accept", "Accept-Encoding", "Content-Type", "Expect", "Last-Event-Id":
 		return false
 	case "Authorization":
 		// The key came by another header, so this one is not the gateway's.
 		return len(r.Header["X-Grantway-Key"]) > 0 || len(r.Header["X-Litellm-Api-Key"]) > 0
 	}
-	return true
+	return !strings.HasPrefix(name, "Mcp-")
 }
 
-// relay sends the answer to the client.
-func (h *Handler) relay(w http.ResponseWriter, r *http.Request, t upstream.Target, resp *http.Response, m *jsonrpc.Message, stateless bool) {
+// relay sends the answer to the client. What Go need not see goes on without it; lists of
+// tools are read, because policy, display names and SEP-2243 concern them.
+func (h *Handler) relay(w http.ResponseWriter, r *http.Request, t upstream.Target, resp *http.Response, id []byte, stateless, listing bool) {
 	if err := unrelayable(resp); err != nil {
 		_ = resp.Body.Close()
-		h.fail(w, r, m.ID, err)
+		h.fail(w, r, id, err)
 		return
 	}
 	head := w.Header()
@@ -212,14 +256,18 @@ func (h *Handler) relay(w http.ResponseWriter, r *http.Request, t upstream.Targe
 		}
 	}
 	head["X-Content-Type-Options"] = nosniff
-	if id := first(resp.Header, "Mcp-Session-Id"); id != "" && !stateless {
-		wrapped, err := h.wrapSession(r, t, id)
+	if own := first(resp.Header, "Mcp-Session-Id"); own != "" && !stateless {
+		wrapped, err := h.wrapSession(r, t, own)
 		if err != nil {
 			_ = resp.Body.Close()
-			h.fail(w, r, m.ID, err)
+			h.fail(w, r, id, err)
 			return
 		}
 		head["Mcp-Session-Id"] = []string{wrapped}
+	}
+	if listing && resp.StatusCode == http.StatusOK {
+		h.relayList(w, r, t, resp, id, stateless)
+		return
 	}
 	if v := resp.Header["Content-Length"]; len(v) > 0 {
 		head["Content-Length"] = v

@@ -9,6 +9,7 @@ import (
 	"github.com/grantway/grantway/worker/mcp/jsonrpc"
 	"github.com/grantway/grantway/worker/mcp/mirror"
 	"github.com/grantway/grantway/worker/mcp/upstream"
+	"github.com/grantway/grantway/worker/registry"
 )
 
 // readBody takes the request's body, which is at most limit bytes.
@@ -149,4 +150,19 @@ func knownLegacy(version string) bool {
 		}
 	}
 	return false
+}
+
+// checkParams compares the headers Mcp-Param-* with the arguments, as far as the
+// tool's schema is known.
+func (h *Handler) checkParams(head http.Header, rec *registry.Record, tool string, arguments []byte) error {
+	params := h.Lists.Mirrored(rec, tool)
+	for i := range params {
+		p := &params[i]
+		_, has := p.Value(arguments)
+		v, sent := head[p.Header]
+		if has != sent || sent && (len(v) != 1 || !p.Matches(v[0], arguments)) {
+			return &jsonrpc.Error{Code: jsonrpc.CodeHeaderMismatch, Message: p.Header + " is missing or differs from the body."}
+		}
+	}
+	return nil
 }

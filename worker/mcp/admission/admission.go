@@ -27,6 +27,9 @@ type Gate struct {
 	Slots         *Slots // nil: no limit of the number at once
 }
 
+// ErrNoServer is the answer for a server that is not there, or not for this caller.
+var ErrNoServer = problem.New(http.StatusNotFound, "server_not_found", "There is no such MCP server, or this access key may not use it.")
+
 // Caller authenticates a request and takes one permit of the caller's rate.
 func (g *Gate) Caller(r *http.Request) (*access.Principal, error) {
 	p, err := g.Authenticator.Authenticate(r)
@@ -47,7 +50,7 @@ func (g *Gate) Server(ctx context.Context, p *access.Principal, ref string) (*re
 	rec, err := g.Source.Lookup(ctx, ref)
 	switch {
 	case errors.Is(err, registry.ErrNotFound) || err == nil && !MayUse(p, rec):
-		return nil, problem.New(http.StatusNotFound, "server_not_found", "There is no such MCP server, or this access key may not use it.")
+		return nil, ErrNoServer
 	case err != nil:
 		return nil, problem.New(http.StatusServiceUnavailable, "directory_unavailable", "The server's record cannot be read now.").Because(err)
 	case rec.Disabled:

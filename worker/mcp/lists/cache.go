@@ -38,7 +38,7 @@ const kvList = "list/"
 // minKVLife is the shortest life for which a page is worth a write to KV.
 const minKVLife = time.Minute
 
-// context answers the authorization context in which a server's answers may be shared: one for
+// authContext answers the authorization context in which a server's answers may be shared: one for
 // all callers where they all reach the server with the same credential, else the caller.
 func authContext(t upstream.Target) string {
 	rec := t.Record
@@ -118,7 +118,7 @@ func (l *Lists) load(ctx context.Context, t upstream.Target, method, k string, n
 		return nil
 	}
 	if method == "tools/list" {
-		items = l.learn(t.Record, items)
+		items = l.Learn(t.Record, items)
 	}
 	return &entry{items: items, next: s.Next, until: s.Until, private: s.Private, size: len(b), used: now}
 }

@@ -114,6 +114,9 @@ func (l *Lists) fetch(ctx context.Context, t upstream.Target, method string, cur
 		}
 	}
 	p, err := l.page(t, method, reply)
+	if reply.Error != nil && err == nil {
+		p.TTL = l.Limits.LegacyLife // a server that has no such list is not asked each time
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +148,7 @@ func (l *Lists) page(t upstream.Target, method string, reply *upstream.Reply) (*
 		}
 	}
 	if method == "tools/list" && reply.Modern {
-		p.Items = l.learn(t.Record, p.Items)
+		p.Items = l.Learn(t.Record, p.Items)
 	}
 	return p, nil
 }
@@ -220,10 +223,4 @@ func (l *Lists) Heard(ctx context.Context, rec *registry.Record, m *jsonrpc.Mess
 		l.Invalidate(ctx, rec, "resources/list")
 		l.Invalidate(ctx, rec, "resources/templates/list")
 	}
-}
-
-// OriginalTool answers the server's name of a tool that a caller may have named with
-// the server's prefix.
-func (l *Lists) OriginalTool(t upstream.Target, name string) string {
-	return name
 }

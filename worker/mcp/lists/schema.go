@@ -22,9 +22,9 @@ type schemas struct {
 // maxSchemas bounds the servers in memory.
 const maxSchemas = 2000
 
-// learn takes note of the annotations of a page and leaves out the tools whose
+// Learn takes note of the annotations of a page and leaves out the tools whose
 // annotations are invalid, as a client must (SEP-2243).
-func (l *Lists) learn(rec *registry.Record, tools []json.RawMessage) []json.RawMessage {
+func (l *Lists) Learn(rec *registry.Record, tools []json.RawMessage) []json.RawMessage {
 	out := tools
 	copied := false
 	for i, raw := range tools {

@@ -142,7 +142,6 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t := upstream.Target{Record: rec, Caller: caller}
-	tool = h.Lists.OriginalTool(t, tool)
 	if err := policy.Check(rec, caller, tool, arguments); err != nil {
 		if h.Recorder != nil {
 			h.Recorder.Denied(r.Context(), rec, caller, tool, problem.From(err).Code)
@@ -155,7 +154,7 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer slot.Release()
 	start := time.Now()
-	reply, err := h.Lists.CallTool(r.Context(), &upstream.Call{Target: t, Header: mcp.Forward(r, t)}, tool, arguments, nil)
+	reply, err := h.Lists.CallTool(r.Context(), &upstream.Call{Target: t, Header: mcp.Extra(r, t)}, tool, arguments, nil)
 	out, err := result(reply, err)
 	if h.Recorder != nil {
 		status := http.StatusOK
@@ -284,7 +283,7 @@ func listAnswer(tools []json.RawMessage, dead []deadServer) []byte {
 
 // tools answers every tool of a server that the caller may use, with LiteLLM's mcp_info.
 func (h *Handler) tools(r *http.Request, t upstream.Target) ([]json.RawMessage, error) {
-	all, err := h.Lists.All(r.Context(), t, "tools/list", mcp.Forward(r, t))
+	all, err := h.Lists.All(r.Context(), t, "tools/list", mcp.Extra(r, t))
 	if err != nil {
 		var rpc *jsonrpc.Error
 		if errors.As(err, &rpc) {

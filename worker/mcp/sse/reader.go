@@ -141,17 +141,3 @@ func (r *Reader) fill() {
 		r.err = err
 	}
 }
-
-// Append appends an event with this data, which may hold line ends.
-func Append(dst []byte, data []byte) []byte {
-	for {
-		line, rest, more := bytes.Cut(data, []byte{'\n'})
-		dst = append(dst, "data: "...)
-		dst = append(dst, line...)
-		dst = append(dst, '\n')
-		if !more {
-			return append(dst, '\n')
-		}
-		data = rest
-	}
-}

@@ -18,7 +18,8 @@ import (
 type Era struct {
 	Modern  bool   `json:"modern"`
 	Version string `json:"version"` // used towards the server; legacy: what initialize asks for
-	// Discovered is the result of server/discover of a modern server.
+	// Discovered is what the server says of itself: the result of server/discover, or of
+	// initialize. nil: not asked yet.
 	Discovered json.RawMessage `json:"discovered,omitempty"`
 	Found      time.Time       `json:"found"`
 }
@@ -63,17 +64,63 @@ func (c *Client) Era(ctx context.Context, t Target) (*Era, error) {
 	}
 	if saved {
 		c.remember(t.Record, e)
-		if c.KV != nil && c.Background != nil {
-			c.Background(ctx, func(ctx context.Context) {
-				if b, err := json.Marshal(e); err == nil {
-					if err := c.KV.Put(ctx, kvEra+eraKey(t.Record), b, eraTTL); err != nil {
-						c.Log.WarnContext(ctx, "era not stored", "server_id", t.Record.ServerID, "error", err.Error())
-					}
-				}
-			})
-		}
+		c.publish(ctx, t.Record, e)
 	}
 	return e, nil
+}
+
+// publish puts the era into KV, for other instances.
+func (c *Client) publish(ctx context.Context, rec *registry.Record, e *Era) {
+	if c.KV == nil || c.Background == nil {
+		return
+	}
+	c.Background(ctx, func(ctx context.Context) {
+		b, err := json.Marshal(e)
+		if err == nil {
+			err = c.KV.Put(ctx, kvEra+eraKey(rec), b, eraTTL)
+		}
+		if err != nil {
+			c.Log.WarnContext(ctx, "era not stored", "server_id", rec.ServerID, "error", err.Error())
+		}
+	})
+}
+
+// Describe answers what the server says of itself: the result of server/discover or
+// of initialize, at most EraLife old.
+func (c *Client) Describe(ctx context.Context, t Target) (rawjson.Object, error) {
+	era, err := c.Era(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if era.Discovered == nil {
+		told := *era
+		if era.Modern {
+			r, err := c.Call(ctx, &Call{Target: t, Method: "server/discover"})
+			if err != nil {
+				return nil, err
+			}
+			if r.Error != nil {
+				return nil, ErrProtocol.Because(r.Error)
+			}
+			told.Discovered = r.Result
+		} else {
+			s, err := c.session(ctx, t, era.Version)
+			if err != nil {
+				return nil, err
+			}
+			told.Discovered = s.Initialize
+		}
+		era = &told
+		if t.Record.ServerID != "" {
+			c.remember(t.Record, era)
+			c.publish(ctx, t.Record, era)
+		}
+	}
+	o, err := rawjson.ParseObject(era.Discovered)
+	if err != nil {
+		return nil, ErrProtocol.Because(err)
+	}
+	return o, nil
 }
 
 // Known answers the era remembered by this instance, or nil.

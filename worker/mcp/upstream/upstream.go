@@ -31,7 +31,7 @@ type Limits struct {
 	MaxResponse  int           // largest answer or event that the gateway reads, in bytes
 	SessionLife  time.Duration // idle life of a pooled legacy session
 	MaxSessions  int           // pooled legacy sessions of an instance
-	EraLife      time.Duration // how long a detected era is believed
+	EraLife      time.Duration // how long a detected era, and what a server says of itself, is believed
 	MaxReconnect int           // how often a broken legacy stream is resumed
 }
 
@@ -42,7 +42,7 @@ var DefaultLimits = Limits{
 	MaxResponse:  16 << 20,
 	SessionLife:  10 * time.Minute,
 	MaxSessions:  500,
-	EraLife:      time.Hour,
+	EraLife:      10 * time.Minute,
 	MaxReconnect: 8,
 }
 

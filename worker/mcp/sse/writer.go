@@ -1,0 +1,37 @@
+package sse
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// Append appends an event with this data, which may hold line ends.
+func Append(dst []byte, data []byte) []byte {
+	for {
+		line, rest, more := bytes.Cut(data, []byte{'\n'})
+		dst = append(dst, "data: "...)
+		dst = append(dst, line...)
+		dst = append(dst, '\n')
+		if !more {
+			return append(dst, '\n')
+		}
+		data = rest
+	}
+}
+
+// Append appends the event with other data in its place.
+func (e *Event) Append(dst, data []byte) []byte {
+	if e.Type != "" {
+		dst = append(append(append(dst, "event: "...), e.Type...), '\n')
+	}
+	if e.HasID {
+		dst = append(append(append(dst, "id: "...), e.ID...), '\n')
+	}
+	if e.Retry > 0 {
+		dst = append(strconv.AppendInt(append(dst, "retry: "...), e.Retry.Milliseconds(), 10), '\n')
+	}
+	if e.Data == nil {
+		return append(dst, '\n')
+	}
+	return Append(dst, data)
+}
