@@ -23,7 +23,9 @@ import (
 // those beside it get 503 and Retry-After, and the next request a new instance.
 func TestDeathOfAnInstance(t *testing.T) {
 	for name, path := range map[string]string{
-		"exit": "/exit", "panic": "/panic", "endless loop": "/spin", "endless recursion without a loop": "/recurse",
+		"exit": "/exit", "panic": "/panic", "endless loop": "/spin", "endless goto": "/spin-goto",
+		"endless loop of callbacks": "/spin-callback", "endless yielding to the scheduler": "/spin-scheduler",
+		"endless recursion without a loop": "/recurse", "endless mutual recursion": "/recurse-mutually", "endless indirect recursion": "/recurse-indirectly",
 		"memory above the cap": "/grow?mib=200",
 	} {
 		t.Run(name, func(t *testing.T) {

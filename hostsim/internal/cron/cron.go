@@ -81,11 +81,8 @@ func parseField(field string, low, top int) (set uint64, err error) {
 	return set, nil
 }
 
-// due reports whether the minute of t is one of the schedule's.
-func (s Schedule) due(t time.Time) bool {
-	if s.month&(1<<int(t.Month())) == 0 || s.hour&(1<<t.Hour()) == 0 || s.minute&(1<<t.Minute()) == 0 {
-		return false
-	}
+// dueDay reports whether the day of t is one of the schedule's.
+func (s Schedule) dueDay(t time.Time) bool {
 	day, weekday := s.day&(1<<t.Day()) != 0, s.weekday&(1<<int(t.Weekday())) != 0
 	if s.anyDay || s.anyWeekday {
 		return day && weekday
@@ -104,12 +101,14 @@ func (s Schedule) Next(t time.Time) time.Time {
 		switch {
 		case s.month&(1<<int(t.Month())) == 0:
 			t = time.Date(t.Year(), t.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+		case !s.dueDay(t):
+			t = time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, time.UTC)
 		case s.hour&(1<<t.Hour()) == 0:
 			t = t.Truncate(time.Hour).Add(time.Hour)
-		case s.due(t):
-			return t
-		default:
+		case s.minute&(1<<t.Minute()) == 0:
 			t = t.Add(time.Minute)
+		default:
+			return t
 		}
 	}
 	return time.Time{}

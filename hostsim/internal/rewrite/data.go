@@ -4,7 +4,7 @@ import "fmt"
 
 const (
 	// maxImage is the largest initial memory image, in bytes, that is merged.
-	maxImage = 256 << 20
+	maxImage = 64 << 20
 	// mergeGap is the shortest run of zeros, in bytes, that is worth a segment of its own.
 	mergeGap = 4096
 )

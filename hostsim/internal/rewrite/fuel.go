@@ -7,13 +7,17 @@ const (
 	opBlock      = 0x02
 	opLoop       = 0x03
 	opIf         = 0x04
+	opElse       = 0x05
 	opEnd        = 0x0b
 	opBr         = 0x0c
 	opBrIf       = 0x0d
 	opBrTable    = 0x0e
+	opReturn     = 0x0f
 	opCall       = 0x10
 	opCallInd    = 0x11
 	opSelectType = 0x1c
+	opLocalGet   = 0x20
+	opLocalSet   = 0x21
 	opGlobalGet  = 0x23
 	opGlobalSet  = 0x24
 	opI32Const   = 0x41
@@ -23,21 +27,28 @@ const (
 	opI32Eqz     = 0x45
 	opI32Sub     = 0x6b
 	opRefNull    = 0xd0
+	opRefIsNull  = 0xd1
 	opRefFunc    = 0xd2
 	opPrefixFC   = 0xfc
 	typeI32      = 0x7f
 	blockVoid    = 0x40
 )
 
-// addFuel appends a global counter and puts a check at every loop header, and at the
-// entry of each function that has a call but no loop header. A function with
-// neither ends by itself, so every path that can run for ever passes a check.
+// addFuel appends a global counter and puts checks so that every path that can run
+// for ever passes one:
+//
+//   - before each branch back to a loop header,
+//   - before each indirect call,
+//   - at the entry of functions chosen so that every cycle of direct calls has one.
+//
+// A function that is called is not charged for the call itself: checks are a tenth
+// of the guest's time if each of Go's functions has one (see docs/rationale.md).
 func addFuel(sections []*section, fuel int32, rep *Report) error {
 	imports, globals, code := find(sections, sectionImport), find(sections, sectionGlobal), find(sections, sectionCode)
 	if imports == nil || globals == nil || code == nil {
 		return fmt.Errorf("%w: a section is missing", ErrModule)
 	}
-	hook, importedGlobals, err := findHook(imports.body)
+	names, err := readImports(imports.body)
 	if err != nil {
 		return err
 	}
@@ -46,14 +57,22 @@ func addFuel(sections []*section, fuel int32, rep *Report) error {
 	if r.bad {
 		return fmt.Errorf("%w: global section", ErrModule)
 	}
-	counter := importedGlobals + n
+	counter := names.globals + n
 	g := appendUleb(nil, n+1)
 	g = append(g, globals.body[r.at:]...)
 	g = append(g, typeI32, 1, opI32Const)
 	g = appendSleb(g, int64(fuel))
 	g = append(g, opEnd)
 
-	body, err := instrument(code.body, check(counter, hook, fuel), rep)
+	bodies, err := splitCode(code.body)
+	if err != nil {
+		return err
+	}
+	graph, err := callGraph(bodies, names.functions)
+	if err != nil {
+		return err
+	}
+	body, err := instrument(bodies, graph.breakCycles(), check(counter, names.hook, fuel), rep)
 	if err != nil {
 		return err
 	}
@@ -61,35 +80,40 @@ func addFuel(sections []*section, fuel int32, rep *Report) error {
 	return nil
 }
 
-// findHook answers the function index of the import runtime.nanotime1 and the
-// number of imported globals.
-func findHook(body []byte) (hook, globals uint64, err error) {
+// imported says what comes before the module's own functions and globals.
+type imported struct {
+	functions, globals uint64
+	hook               uint64 // the function index of runtime.nanotime1
+}
+
+func readImports(body []byte) (imported, error) {
+	var out imported
+	found := false
 	r := reader{b: body}
-	n, function, found := r.uleb(), uint64(0), false
-	for range n {
+	for range r.uleb() {
 		r.skip(r.uleb())
 		name := r.take(r.uleb())
 		switch kind := r.byte(); kind {
 		case 0: // function: type index
 			r.uleb()
 			if string(name) == "runtime.nanotime1" {
-				hook, found = function, true
+				out.hook, found = out.functions, true
 			}
-			function++
+			out.functions++
 		case 3: // global: type, mutability
 			r.skip(2)
-			globals++
+			out.globals++
 		default:
-			return 0, 0, fmt.Errorf("%w: import of kind %d", ErrModule, kind)
+			return out, fmt.Errorf("%w: import of kind %d", ErrModule, kind)
 		}
 		if r.bad {
 			break
 		}
 	}
 	if r.bad || !found {
-		return 0, 0, fmt.Errorf("%w: no import runtime.nanotime1", ErrModule)
+		return out, fmt.Errorf("%w: no import runtime.nanotime1", ErrModule)
 	}
-	return hook, globals, nil
+	return out, nil
 }
 
 // check is: if counter -= 1; counter == 0 { nanotime1(FuelSentinel); counter = fuel }.
@@ -105,113 +129,64 @@ func check(counter, hook uint64, fuel int32) []byte {
 	return append(b, opEnd)
 }
 
-func instrument(code, check []byte, rep *Report) ([]byte, error) {
+// splitCode answers the bodies of the code section.
+func splitCode(code []byte) ([][]byte, error) {
 	r := reader{b: code}
 	n := r.uleb()
-	out := appendUleb(make([]byte, 0, len(code)+len(code)/8), n)
+	if n > uint64(len(code)) {
+		return nil, fmt.Errorf("%w: code section", ErrModule)
+	}
+	bodies := make([][]byte, n)
+	for i := range bodies {
+		bodies[i] = r.take(r.uleb())
+	}
+	if r.bad || !r.done() {
+		return nil, fmt.Errorf("%w: code section", ErrModule)
+	}
+	return bodies, nil
+}
+
+// instrument writes the code section with its checks. entries are the functions that
+// get one at their entry.
+func instrument(bodies [][]byte, entries []bool, check []byte, rep *Report) ([]byte, error) {
+	size := 0
+	for _, b := range bodies {
+		size += len(b)
+	}
+	out := appendUleb(make([]byte, 0, size+size/8), uint64(len(bodies)))
 	var scratch []byte
-	for i := range n {
-		body := r.take(r.uleb())
-		if r.bad {
+	for i, body := range bodies {
+		rep.Functions++
+		w := newWalker(body)
+		copied := 0
+		scratch = scratch[:0]
+		if entries[i] {
+			rep.Entries++
+			scratch = append(append(scratch, body[:w.at]...), check...)
+			copied = w.at
+		}
+		for {
+			before, in, ok := w.next()
+			if !ok {
+				break
+			}
+			switch {
+			case in.backward:
+				rep.Branches++
+			case in.op == opCallInd:
+				rep.Indirect++
+			default:
+				continue
+			}
+			scratch = append(append(scratch, body[copied:before]...), check...)
+			copied = before
+		}
+		if w.bad {
 			return nil, fmt.Errorf("%w: function body %d", ErrModule, i)
 		}
-		var err error
-		if scratch, err = instrumentBody(scratch[:0], body, check, rep); err != nil {
-			return nil, fmt.Errorf("function body %d: %w", i, err)
-		}
+		scratch = append(scratch, body[copied:]...)
 		out = appendUleb(out, uint64(len(scratch)))
 		out = append(out, scratch...)
-		rep.Functions++
-	}
-	if !r.done() || r.bad {
-		return nil, fmt.Errorf("%w: trailing bytes in the code section", ErrModule)
 	}
 	return out, nil
-}
-
-// instrumentBody appends the body of one function with its checks to out.
-func instrumentBody(out, body, check []byte, rep *Report) ([]byte, error) {
-	r := reader{b: body}
-	for locals := r.uleb(); locals > 0 && !r.bad; locals-- {
-		r.uleb()
-		r.byte()
-	}
-	entry, copied, loops, calls := r.at, 0, 0, false
-	for !r.done() {
-		op := r.byte()
-		switch {
-		case op == opLoop:
-			r.skipLeb() // block type
-			out = append(out, body[copied:r.at]...)
-			out = append(out, check...)
-			copied = r.at
-			loops++
-		case op == opCall:
-			calls = true
-			r.skipLeb()
-		case op == opCallInd:
-			calls = true
-			r.skipLeb()
-			r.skipLeb()
-		default:
-			if !skipOperands(&r, op) {
-				return nil, fmt.Errorf("%w: opcode %#x", ErrModule, op)
-			}
-		}
-	}
-	if r.bad {
-		return nil, fmt.Errorf("%w: truncated", ErrModule)
-	}
-	out = append(out, body[copied:]...)
-	rep.Loops += loops
-	switch {
-	case loops > 0:
-	case !calls:
-		rep.Leaves++
-	default:
-		rep.Entries++
-		rest := append([]byte(nil), out[entry:]...)
-		out = append(append(out[:entry], check...), rest...)
-	}
-	return out, nil
-}
-
-// skipOperands passes over the operands of an instruction; false if it is none
-// that Go's compiler emits.
-func skipOperands(r *reader, op byte) bool {
-	switch {
-	case op <= 0x01 || op == 0x05 || op == opEnd || op == 0x0f || op == 0x1a || op == 0x1b || op == 0xd1 || (op >= opI32Eqz && op <= 0xc4):
-	case op == opBlock || op == opIf || op == opBr || op == opBrIf || (op >= 0x20 && op <= 0x26) ||
-		op == opI32Const || op == opI64Const || op == opRefNull || op == opRefFunc || op == 0x3f || op == 0x40:
-		r.skipLeb()
-	case op >= 0x28 && op <= 0x3e: // memory access: alignment, offset
-		r.skipLeb()
-		r.skipLeb()
-	case op == opF32Const:
-		r.skip(4)
-	case op == opF64Const:
-		r.skip(8)
-	case op == opBrTable:
-		for n := r.uleb() + 1; n > 0 && !r.bad; n-- {
-			r.skipLeb()
-		}
-	case op == opSelectType:
-		for n := r.uleb(); n > 0 && !r.bad; n-- {
-			r.byte()
-		}
-	case op == opPrefixFC:
-		switch sub := r.uleb(); {
-		case sub <= 7: // saturating conversions
-		case sub == 8 || sub == 10 || sub == 12 || sub == 14: // memory.init, memory.copy, table.init, table.copy
-			r.skipLeb()
-			r.skipLeb()
-		case sub <= 17:
-			r.skipLeb()
-		default:
-			return false
-		}
-	default:
-		return false
-	}
-	return true
 }

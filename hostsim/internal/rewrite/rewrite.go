@@ -30,9 +30,9 @@ type Options struct {
 type Report struct {
 	SegmentsBefore, SegmentsAfter int
 	Functions                     int // with a body
-	Loops                         int // loop headers that got a check
-	Entries                       int // functions without a loop header, but with a call, that got a check at entry
-	Leaves                        int // functions with neither: they end by themselves
+	Branches                      int // checks before a branch back to a loop header
+	Indirect                      int // checks before an indirect call
+	Entries                       int // checks at the entry of a function
 }
 
 // ErrModule reports bytes that are not a module this package can rewrite.

@@ -72,7 +72,7 @@ func run(t *testing.T, wasm []byte, stopAt int) (api.Module, *int) {
 func TestFuelStopsWhatNeverEnds(t *testing.T) {
 	wasm, report, err := rewrite.Module(module(0), rewrite.Options{Fuel: 10})
 	require.NoError(t, err)
-	require.Equal(t, rewrite.Report{Functions: 4, Loops: 2, Entries: 1, Leaves: 1}, report)
+	require.Equal(t, rewrite.Report{Functions: 4, Branches: 2, Entries: 1}, report)
 	for _, name := range []string{"loop", "recurse"} {
 		m, _ := run(t, wasm, 3)
 		_, err = m.ExportedFunction(name).Call(t.Context())

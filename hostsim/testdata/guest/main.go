@@ -195,8 +195,32 @@ func serve(r *request) {
 		for {
 			hits++
 		}
+	case "/spin-scheduler": // yields, but never to the host
+		for {
+			runtime.Gosched()
+		}
+	case "/spin-callback": // the loop is in a function that only calls
+		for step(func() bool { hits++; return true }) {
+		}
+	case "/spin-goto":
+	again:
+		hits++
+		if hits >= 0 {
+			goto again
+		}
 	case "/recurse": // never yields and has no loop
 		r.json(fib(90))
+	case "/recurse-mutually":
+		r.json(even(90) + odd(90))
+	case "/recurse-indirectly":
+		var f func(int) int
+		f = func(n int) int {
+			if n < 2 {
+				return n
+			}
+			return f(n-1) + f(n-2)
+		}
+		r.json(f(90))
 	case "/exit":
 		os.Exit(7)
 	case "/panic":
@@ -221,6 +245,23 @@ func serve(r *request) {
 	default:
 		r.respond(404, "", nil)
 	}
+}
+
+//go:noinline
+func step(f func() bool) bool { return f() }
+
+func even(n int) int {
+	if n < 2 {
+		return n
+	}
+	return odd(n-1) + odd(n-2)
+}
+
+func odd(n int) int {
+	if n < 2 {
+		return 1 - n
+	}
+	return even(n-1) + even(n-2)
 }
 
 func fib(n int) int {
