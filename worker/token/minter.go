@@ -56,6 +56,10 @@ func (e *Engine) askMinter(ctx context.Context, s *slot, t *target, why Cause, h
 		return nil, err
 	}
 	s.raise(a.Generation)
+	if a.Failure != nil && a.Failure.Code == codeUpstreamRefuses {
+		s.refuse(a.Failure, time.UnixMilli(a.NotBefore))
+		return nil, a.Failure
+	}
 	if a.Failure != nil && a.Sealed == nil {
 		s.fail(a.Failure, time.UnixMilli(a.NotBefore))
 		return nil, a.Failure

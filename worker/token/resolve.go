@@ -24,8 +24,12 @@ const maxRounds = 4
 // the context's.
 func (e *Engine) resolve(ctx context.Context, t *target, why Cause, rejected string, who *access.Principal) (*entry, error) {
 	s := e.slot(t)
+	var dropped *entry
 	if rejected != "" {
-		s.drop(rejected)
+		if f := s.refusing(time.Now()); f != nil {
+			return nil, f.Problem(0)
+		}
+		dropped = s.drop(rejected)
 	}
 	for range maxRounds {
 		now := time.Now()
@@ -55,6 +59,10 @@ func (e *Engine) resolve(ctx context.Context, t *target, why Cause, rejected str
 			continue
 		}
 		f := oauth.FailureOf(fl.err)
+		if f.Code == codeUpstreamRefuses {
+			s.entry.CompareAndSwap(nil, dropped) // it is as good as any other
+			return nil, f.Problem(0)
+		}
 		_, until := s.failing(time.Now())
 		return e.fallback(s, why, f, until, rejected)
 	}

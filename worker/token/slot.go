@@ -19,6 +19,9 @@ type slot struct {
 	notBefore  time.Time      // no attempt before
 	failures   int            // in a row, of mints by this instance
 	generation int64          // tokens of an older one are void
+
+	refusal      *oauth.Failure // the upstream refuses new tokens too
+	refusalUntil time.Time      // until then a refusal causes no mint
 }
 
 // flight is one resolution under way in this instance; everybody who needs its
@@ -59,11 +62,30 @@ func (s *slot) raise(generation int64) {
 	}
 }
 
-// drop forgets the token with this fingerprint if it is still the one kept.
-func (s *slot) drop(fingerprint string) {
-	if en := s.entry.Load(); en != nil && en.fingerprint == fingerprint {
-		s.entry.CompareAndSwap(en, nil)
+// drop forgets the token with this fingerprint if it is still the one kept, and
+// answers it.
+func (s *slot) drop(fingerprint string) *entry {
+	en := s.entry.Load()
+	if en == nil || en.fingerprint != fingerprint || !s.entry.CompareAndSwap(en, nil) {
+		return nil
 	}
+	return en
+}
+
+// refuse remembers that a new token would not help.
+func (s *slot) refuse(f *oauth.Failure, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusal, s.refusalUntil = f, until
+}
+
+func (s *slot) refusing(now time.Time) *oauth.Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refusal != nil && now.Before(s.refusalUntil) {
+		return s.refusal
+	}
+	return nil
 }
 
 func (s *slot) fail(f *oauth.Failure, until time.Time) {
