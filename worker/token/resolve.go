@@ -133,8 +133,11 @@ func (e *Engine) fly(ctx context.Context, s *slot, t *target, why Cause, rejecte
 // fetch looks in L2, then asks the minter, then mints by itself.
 func (e *Engine) fetch(ctx context.Context, s *slot, t *target, why Cause, rejected string, who caller) (*entry, string, error) {
 	have := rejected
+	en := s.entry.Load()
+	if (why == CauseMiss || why == CauseUnauthorized) && en.usable(time.Now()) && en.fingerprint != rejected {
+		return en, "l1", nil // another flight ended since the caller looked
+	}
 	if why == CauseMiss || why == CauseEarly {
-		en := s.entry.Load()
 		if en != nil {
 			have = en.fingerprint
 		}
