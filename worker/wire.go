@@ -22,7 +22,7 @@ type services struct {
 	source        *registry.Cached
 	keys          *access.Keys
 	sessions      *access.Sessions
-	authenticator access.Authenticator // sessions
+	authenticator access.Authenticator // keys, sessions and tokens of issuers
 	trail         *trail
 	admin         *admin.API
 	keyring       *seal.Keyring
@@ -32,6 +32,7 @@ type services struct {
 	mcp           *mcp.Handler
 	rest          *rest.Handler
 	wellKnown     *http.ServeMux // /.well-known/
+	identity      identity
 }
 
 // wire makes the domain packages and gives each the services it needs. It
@@ -43,8 +44,12 @@ func (g *Gateway) wire() *problem.Problem {
 	if p := g.wireToken(); p != nil {
 		return p
 	}
+	if p := g.wireIdentity(); p != nil {
+		return p
+	}
 	g.wireAdmin()
 	g.wireMCP()
 	g.wireTokenAPI()
+	g.wireIdentityAPI()
 	return nil
 }

@@ -51,6 +51,10 @@ type Session struct {
 // Sessions authenticates browsers by cookie and everybody else by key.
 type Sessions struct {
 	*Keys
+	// Tokens knows the access tokens of other issuers; nil: none is accepted. It is
+	// asked first, and answers no principal and no error for a request that carries no
+	// such token. Set it before use.
+	Tokens  Authenticator
 	keyring *seal.Keyring // nil: nobody can sign in
 	kv      platform.KV
 	ended   *recall.Cache[string, bool]
@@ -68,6 +72,11 @@ var _ Authenticator = (*Sessions)(nil)
 // Authenticate finds the principal of a request: by key if it presents one, else
 // by cookie.
 func (s *Sessions) Authenticate(r *http.Request) (*Principal, error) {
+	if s.Tokens != nil {
+		if p, err := s.Tokens.Authenticate(r); p != nil || err != nil {
+			return p, err
+		}
+	}
 	if Presented(r) != "" {
 		return s.Keys.Authenticate(r)
 	}
@@ -79,7 +88,7 @@ func (s *Sessions) Authenticate(r *http.Request) (*Principal, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := guardCSRF(r); err != nil {
+	if err := GuardCSRF(r); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -232,7 +241,9 @@ func (s *Sessions) principal(ctx context.Context, session *Session) (*Principal,
 	return withSession(p, session), nil
 }
 
-func guardCSRF(r *http.Request) error {
+// GuardCSRF refuses a change that a browser may have been made to send. It is for
+// every credential that a browser adds by itself.
+func GuardCSRF(r *http.Request) error {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/audit"
+	"github.com/grantway/grantway/worker/issuer"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
 )
@@ -25,6 +26,8 @@ type Settings struct {
 	PublicURL            string    `json:"public_url,omitempty"`
 	Currency             string    `json:"currency,omitempty"`
 	BootstrapSignedIn    time.Time `json:"bootstrap_signed_in_since"` // sessions of the bootstrap key before it have ended
+
+	Issuers []issuer.Issuer `json:"jwt_issuers,omitempty"` // whose access tokens are accepted
 }
 
 // DefaultSettings are in force until the first change.

@@ -35,6 +35,14 @@ type Server struct {
 	AuthMethods []string // token_endpoint_auth_methods_supported
 	GrantTypes  []string // grant_types_supported
 	Scopes      []string // scopes_supported
+
+	AuthorizationURL  string   // authorization_endpoint
+	RegistrationURL   string   // registration_endpoint (RFC 7591)
+	RevocationURL     string   // revocation_endpoint (RFC 7009)
+	KeysURL           string   // jwks_uri
+	ChallengeMethods  []string // code_challenge_methods_supported (RFC 7636)
+	IssuerInResponse  bool     // authorization_response_iss_parameter_supported (RFC 9207)
+	MetadataDocuments bool     // client_id_metadata_document_supported
 }
 
 // Resource finds the protected-resource metadata of an MCP server: at the address in
@@ -234,6 +242,13 @@ func parseServer(body []byte, issuer string) (*Server, *Failure) {
 	if !text(members["token_endpoint"], &s.TokenURL) || s.TokenURL == "" {
 		return nil, notFound("the metadata has no token_endpoint")
 	}
+	_ = text(members["authorization_endpoint"], &s.AuthorizationURL)
+	_ = text(members["registration_endpoint"], &s.RegistrationURL)
+	_ = text(members["revocation_endpoint"], &s.RevocationURL)
+	_ = text(members["jwks_uri"], &s.KeysURL)
+	s.ChallengeMethods = texts(members["code_challenge_methods_supported"])
+	s.IssuerInResponse = string(members["authorization_response_iss_parameter_supported"]) == "true"
+	s.MetadataDocuments = string(members["client_id_metadata_document_supported"]) == "true"
 	return s, nil
 }
 

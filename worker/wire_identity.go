@@ -1,0 +1,100 @@
+package worker
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/directory"
+	"github.com/grantway/grantway/worker/issuer"
+	"github.com/grantway/grantway/worker/issuer/issuerapi"
+	"github.com/grantway/grantway/worker/jwt"
+	"github.com/grantway/grantway/worker/oauth"
+	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/recall"
+	"github.com/grantway/grantway/worker/resource"
+)
+
+// identity is what the gateway needs to be a protected resource: its URL, the issuers
+// that it trusts, and the settings that both come from.
+type identity struct {
+	site     *resource.Site
+	verifier *issuer.Verifier
+	metadata *resource.Handler
+	stored   *recall.Cache[struct{}, directory.Settings]
+}
+
+// settingsTimes are how long an instance works with the settings that it has read.
+var settingsTimes = recall.Times{Fresh: 10 * time.Second, Stale: 10 * time.Minute, Absent: time.Second}
+
+// wireIdentity wires the acceptance of other issuers' tokens and the metadata that
+// tells clients of it. Afterwards g.authenticator knows keys, sessions and tokens.
+func (g *Gateway) wireIdentity() *problem.Problem {
+	id := &g.identity
+	id.stored = recall.New[struct{}, directory.Settings](g.platform.Background, settingsTimes, 1)
+	site, err := resource.NewSite(g.platform.Env("GRANTWAY_PUBLIC_URL"), g.platform.Env("GRANTWAY_TRUSTED_PROXIES"), func(ctx context.Context) string {
+		s, err := g.storedSettings(ctx)
+		if err != nil {
+			return ""
+		}
+		return s.PublicURL
+	})
+	if err != nil {
+		return problem.New(http.StatusServiceUnavailable, "misconfigured", err.Error()+".")
+	}
+	id.site = site
+	out := oauth.Guard(g.platform.HTTP(), g.settings.AllowLoopback)
+	id.verifier = issuer.New(issuer.Config{
+		Crypto:     g.platform.Crypto(),
+		Keys:       &jwt.KeySets{HTTP: out, Background: g.platform.Background, Timeout: g.settings.MetadataTimeout, Limit: g.settings.MetadataLimit},
+		Discovery:  &oauth.Discovery{HTTP: g.platform.HTTP(), Timeout: g.settings.MetadataTimeout, BodyLimit: g.settings.MetadataLimit, AllowLoopback: g.settings.AllowLoopback},
+		Background: g.platform.Background,
+		Issuers: func(ctx context.Context) ([]issuer.Issuer, error) {
+			s, err := g.storedSettings(ctx)
+			return s.Issuers, err
+		},
+		Audiences: site.Audiences,
+	})
+	g.sessions.Tokens = id.verifier
+	id.metadata = &resource.Handler{Site: site, Authorities: g.authorities}
+	g.authenticator = &resource.Guard{Authenticator: g.sessions, Metadata: id.metadata}
+	return nil
+}
+
+// wireIdentityAPI mounts the metadata and the management of issuers.
+func (g *Gateway) wireIdentityAPI() {
+	h := &issuerapi.Handler{Directory: g.directory, Source: g.source, AllowLoopback: g.settings.AllowLoopback, Changed: func(s directory.Settings) {
+		g.identity.stored.Put(struct{}{}, s, true)
+		g.identity.verifier.Forget()
+	}}
+	g.admin.Mount("GET /v1/settings/issuers", access.RoleViewer, h.Get)
+	g.admin.Mount("PUT /v1/settings/issuers", access.RoleAdmin, h.Put)
+	g.wellKnown.Handle(resource.WellKnown, g.identity.metadata)
+	g.wellKnown.Handle(resource.WellKnown+"/", g.identity.metadata)
+}
+
+// storedSettings answers the Directory's settings, at most a few seconds old while it
+// can be reached.
+func (g *Gateway) storedSettings(ctx context.Context) (directory.Settings, error) {
+	s, _, err := g.identity.stored.Get(ctx, struct{}{}, func(ctx context.Context) (directory.Settings, bool, error) {
+		s, err := g.directory.Settings(ctx)
+		return s, err == nil, err
+	})
+	return s, err
+}
+
+// authorities answers the issuers whose tokens an endpoint takes.
+func (g *Gateway) authorities(ctx context.Context, _, _ string) ([]resource.Authority, error) {
+	s, err := g.storedSettings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []resource.Authority
+	for i := range s.Issuers {
+		if !s.Issuers[i].CloudflareAccess {
+			out = append(out, resource.Authority{Issuer: s.Issuers[i].Issuer, Scopes: s.Issuers[i].Scopes})
+		}
+	}
+	return out, nil
+}
