@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantway/grantway/worker"
+	"github.com/grantway/grantway/worker/platform/gocrypto"
 	"github.com/grantway/grantway/worker/platform/memory"
 	"github.com/grantway/grantway/worker/seal"
 )
@@ -51,6 +52,7 @@ func newWorld(t *testing.T) *world {
 		"GRANTWAY_SEALING_KEY":    seal.GenerateKey(),
 		"GRANTWAY_ALLOW_LOOPBACK": "1",
 	})
+	p.Signer = &gocrypto.Crypto{}
 	g := worker.New(p)
 	p.Objects = g
 	w.gateway = httptest.NewServer(g)
