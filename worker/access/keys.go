@@ -58,8 +58,8 @@ type Keys struct {
 	log       *slog.Logger
 	bootstrap [sha256.Size]byte
 	enabled   bool // there is a bootstrap key
-	keys      *recall.Cache[[sha256.Size]byte, *known]
-	state     *recall.Cache[struct{}, Bootstrap]
+	keys      *recall.Cache[*known]
+	state     *recall.Cache[Bootstrap]
 
 	mu    sync.Mutex
 	edits map[string]keyEdit   // by key id: what this instance has itself changed
@@ -87,8 +87,8 @@ var _ Authenticator = (*Keys)(nil)
 func NewKeys(p platform.Platform, origin Origin) *Keys {
 	k := &Keys{
 		kv: p.KV(platform.Config), origin: origin, log: p.Log(), edits: map[string]keyEdit{}, used: map[string]time.Time{},
-		keys:  recall.New[[sha256.Size]byte, *known](p.Background, keyTimes, maxKeysRemembered),
-		state: recall.New[struct{}, Bootstrap](p.Background, keyTimes, 1),
+		keys:  recall.New[*known](p.Background, keyTimes, maxKeysRemembered),
+		state: recall.New[Bootstrap](p.Background, keyTimes, 1),
 	}
 	if s := p.Env("GRANTWAY_ADMIN_KEY"); s != "" {
 		k.bootstrap, k.enabled = sha256.Sum256([]byte(s)), true
@@ -149,7 +149,7 @@ func (k *Keys) Verify(ctx context.Context, secret string) (*Principal, error) {
 
 // lookup answers the usable key with this hash.
 func (k *Keys) lookup(ctx context.Context, sum [sha256.Size]byte) (*known, error) {
-	kn, exists, err := k.keys.Get(ctx, sum, func(ctx context.Context) (*known, bool, error) { return k.load(ctx, sum) })
+	kn, exists, err := k.keys.Get(ctx, string(sum[:]), func(ctx context.Context) (*known, bool, error) { return k.load(ctx, sum) })
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +249,7 @@ func (k *Keys) Edited(old, key *Key, seq int64) {
 	put := func(x *Key, kn *known) {
 		for _, h := range x.Hashes() {
 			if b, err := hex.DecodeString(h); err == nil && len(b) == sha256.Size {
-				k.keys.Put([sha256.Size]byte(b), kn, kn != nil)
+				k.keys.Put(string(b), kn, kn != nil)
 			}
 		}
 	}
@@ -263,10 +263,10 @@ func (k *Keys) Edited(old, key *Key, seq int64) {
 
 // BootstrapEdited makes a change of the bootstrap key's state effective in this
 // instance at once.
-func (k *Keys) BootstrapEdited(b Bootstrap) { k.state.Put(struct{}{}, b, true) }
+func (k *Keys) BootstrapEdited(b Bootstrap) { k.state.Put("", b, true) }
 
 func (k *Keys) bootstrapPrincipal(ctx context.Context) (*Principal, time.Time, error) {
-	b, _, err := k.state.Get(ctx, struct{}{}, func(ctx context.Context) (Bootstrap, bool, error) {
+	b, _, err := k.state.Get(ctx, "", func(ctx context.Context) (Bootstrap, bool, error) {
 		var b Bootstrap
 		raw, err := k.kv.Get(ctx, KVBootstrap)
 		if err == nil {

@@ -57,14 +57,14 @@ type Sessions struct {
 	Tokens  Authenticator
 	keyring *seal.Keyring // nil: nobody can sign in
 	kv      platform.KV
-	ended   *recall.Cache[string, bool]
+	ended   *recall.Cache[bool]
 	tries   limiter
 }
 
 // NewSessions makes the authenticator around keys.
 func NewSessions(p platform.Platform, keys *Keys, keyring *seal.Keyring) *Sessions {
 	times := recall.Times{Fresh: 3 * time.Second, Stale: 5 * time.Second, Absent: 5 * time.Second}
-	return &Sessions{Keys: keys, keyring: keyring, kv: p.KV(platform.Config), ended: recall.New[string, bool](p.Background, times, 1024)}
+	return &Sessions{Keys: keys, keyring: keyring, kv: p.KV(platform.Config), ended: recall.New[bool](p.Background, times, 1024)}
 }
 
 var _ Authenticator = (*Sessions)(nil)

@@ -25,9 +25,14 @@ func NewClient(p platform.Platform) *Client {
 // the object was reset under it.
 func call[Out any](ctx context.Context, c *Client, op string, reads bool, in any) (Out, error) {
 	var out Out
+	err := c.call(ctx, op, reads, in, &out)
+	return out, err
+}
+
+func (c *Client) call(ctx context.Context, op string, reads bool, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
-		return out, err
+		return err
 	}
 	b, status, err := c.post(ctx, op, body)
 	var perr *platform.Error
@@ -36,17 +41,17 @@ func call[Out any](ctx context.Context, c *Client, op string, reads bool, in any
 	}
 	if err != nil {
 		if ctx.Err() != nil {
-			return out, ctx.Err()
+			return ctx.Err()
 		}
-		return out, unavailable().Because(err)
+		return unavailable().Because(err)
 	}
 	if status != http.StatusOK {
-		return out, readFailure(b)
+		return readFailure(b)
 	}
-	if err := json.Unmarshal(b, &out); err != nil {
-		return out, unavailable().Because(err)
+	if err := json.Unmarshal(b, out); err != nil {
+		return unavailable().Because(err)
 	}
-	return out, nil
+	return nil
 }
 
 func (c *Client) post(ctx context.Context, op string, body []byte) ([]byte, int, error) {

@@ -70,11 +70,18 @@ func NewObject(p platform.Platform, keyring *seal.Keyring) *Object {
 func decoded[In, Out any](f func(context.Context, platform.Storage, In) (Out, error)) operation {
 	return func(ctx context.Context, st platform.Storage, body []byte) (any, error) {
 		var in In
-		if err := json.Unmarshal(body, &in); err != nil {
-			return nil, problem.New(http.StatusBadRequest, "invalid_json", "The message to the Directory is not readable.").Because(err)
+		if err := decode(body, &in); err != nil {
+			return nil, err
 		}
 		return f(ctx, st, in)
 	}
+}
+
+func decode(body []byte, in any) error {
+	if err := json.Unmarshal(body, in); err != nil {
+		return problem.New(http.StatusBadRequest, "invalid_json", "The message to the Directory is not readable.").Because(err)
+	}
+	return nil
 }
 
 // ServeObject serves one operation.

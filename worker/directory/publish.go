@@ -266,7 +266,7 @@ func (o *Object) publishCatalog(ctx context.Context, st platform.Storage, kv pla
 		slug string
 		registry.CatalogLine
 	}
-	var lines []sorted
+	var lines []*sorted
 	err = scan(ctx, st, keyServer, 500, func(_ string, value []byte) error {
 		var head struct {
 			ServerID string `json:"server_id"`
@@ -276,13 +276,13 @@ func (o *Object) publishCatalog(ctx context.Context, st platform.Storage, kv pla
 		if err := json.Unmarshal(value, &head); err != nil {
 			return err
 		}
-		lines = append(lines, sorted{head.Slug, registry.CatalogLine{ServerID: head.ServerID, Version: head.Version, Stored: bytes.Clone(value)}})
+		lines = append(lines, &sorted{head.Slug, registry.CatalogLine{ServerID: head.ServerID, Version: head.Version, Stored: bytes.Clone(value)}})
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(lines, func(a, b sorted) int { return cmp.Compare(a.slug, b.slug) })
+	slices.SortFunc(lines, func(a, b *sorted) int { return cmp.Compare(a.slug, b.slug) })
 	out := make([]registry.CatalogLine, len(lines))
 	for i, l := range lines {
 		out[i] = l.CatalogLine

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -65,7 +66,7 @@ func addNamed(m *map[string]*usage.Figures, name string, f usage.Figures) {
 
 type (
 	usageIn struct {
-		Deltas   []usage.Delta
+		Deltas   []*usage.Delta
 		LastUsed map[string]time.Time
 	}
 	usageOut struct {
@@ -77,7 +78,7 @@ type (
 )
 
 // AddUsage adds figures, and the last uses of keys, to what is kept.
-func (c *Client) AddUsage(ctx context.Context, deltas []usage.Delta, lastUsed map[string]time.Time) error {
+func (c *Client) AddUsage(ctx context.Context, deltas []*usage.Delta, lastUsed map[string]time.Time) error {
 	_, err := call[struct{}](ctx, c, "usage.add", false, usageIn{deltas, lastUsed})
 	return err
 }
@@ -106,7 +107,7 @@ func (o *Object) addUsage(ctx context.Context, st platform.Storage, in usageIn) 
 		return struct{}{}, problem.New(http.StatusBadRequest, "too_many_writes", "Too many figures at once.")
 	}
 	// A transaction holds the buckets of some servers, so that it stays small.
-	slices.SortFunc(in.Deltas, func(a, b usage.Delta) int { return strings.Compare(a.ServerID, b.ServerID) })
+	slices.SortFunc(in.Deltas, func(a, b *usage.Delta) int { return strings.Compare(a.ServerID, b.ServerID) })
 	for len(in.Deltas) > 0 {
 		n, servers := 0, 0
 		for n < len(in.Deltas) && servers < 100 {
@@ -127,7 +128,7 @@ func (o *Object) addUsage(ctx context.Context, st platform.Storage, in usageIn) 
 	return struct{}{}, o.noteLastUsed(ctx, st, in.LastUsed)
 }
 
-func (t *transaction) addUsage(ctx context.Context, deltas []usage.Delta) error {
+func (t *transaction) addUsage(ctx context.Context, deltas []*usage.Delta) error {
 	buckets := map[string]*bucket{}
 	var order []string
 	for _, d := range deltas {
@@ -259,15 +260,16 @@ func (o *Object) getUsage(ctx context.Context, st platform.Storage, q usage.Quer
 		}
 		start = entries[len(entries)-1].Key + "\x00"
 	}
-	for _, g := range groups {
-		out.Groups = append(out.Groups, *g)
-	}
-	slices.SortFunc(out.Groups, func(a, b usage.Group) int {
+	sorted := slices.Collect(maps.Values(groups))
+	slices.SortFunc(sorted, func(a, b *usage.Group) int {
 		if a.Total.Calls != b.Total.Calls {
 			return int(b.Total.Calls - a.Total.Calls)
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
+	for _, g := range sorted {
+		out.Groups = append(out.Groups, *g)
+	}
 	return out, nil
 }
 

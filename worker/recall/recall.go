@@ -20,128 +20,157 @@ type Times struct {
 
 // Cache remembers values by key. It is safe for concurrent use. Values are
 // shared: nobody may change one.
-type Cache[K comparable, V any] struct {
-	background func(context.Context, func(context.Context))
-	times      Times
-	max        int
-
-	mu      sync.RWMutex
-	entries map[K]entry[V]
-	flights map[K]*flight[V]
-}
-
-type entry[V any] struct {
-	value  V
-	exists bool
-	loaded time.Time
-}
-
-type flight[V any] struct {
-	done      chan struct{}
-	value     V
-	exists    bool
-	err       error
-	overtaken bool // a Put came in between: the flight's answer is not remembered
-}
+type Cache[V any] struct{ memory *memory }
 
 // Load looks into the slower store. exists false means that there is nothing.
 type Load[V any] func(ctx context.Context) (value V, exists bool, err error)
 
 // New makes a cache of at most max entries. background runs a function beside the
 // request that began it and beyond its end (platform.Platform has it).
-func New[K comparable, V any](background func(context.Context, func(context.Context)), times Times, max int) *Cache[K, V] {
-	return &Cache[K, V]{background: background, times: times, max: max, entries: map[K]entry[V]{}, flights: map[K]*flight[V]{}}
+func New[V any](background func(context.Context, func(context.Context)), times Times, max int) *Cache[V] {
+	return &Cache[V]{&memory{background: background, times: times, max: max, entries: map[string]entry{}, flights: map[string]*flight{}}}
 }
 
 // Get answers the value of a key. An error of load is not remembered, except that
 // a stale value outlives a failed look in the background until it is too old.
-func (c *Cache[K, V]) Get(ctx context.Context, key K, load Load[V]) (V, bool, error) {
-	c.mu.RLock()
-	e, ok := c.entries[key]
-	c.mu.RUnlock()
-	if ok {
-		switch age := time.Since(e.loaded); {
-		case !e.exists && age < c.times.Absent, e.exists && age < c.times.Fresh:
-			return e.value, e.exists, nil
-		case e.exists && age < c.times.Stale:
-			c.fly(ctx, key, load)
-			return e.value, true, nil
+func (c *Cache[V]) Get(ctx context.Context, key string, load Load[V]) (V, bool, error) {
+	e, fresh := c.memory.recall(key)
+	if !fresh {
+		var err error
+		e, err = c.memory.look(ctx, key, e, func(ctx context.Context) (any, bool, error) { return load(ctx) })
+		if err != nil {
+			var none V
+			return none, false, err
 		}
 	}
-	f := c.fly(ctx, key, load)
-	select {
-	case <-f.done:
-		return f.value, f.exists, f.err
-	case <-ctx.Done():
-		var none V
-		return none, false, ctx.Err()
-	}
+	v, _ := e.value.(V)
+	return v, e.exists, nil
 }
 
 // Peek answers what is remembered, however old.
-func (c *Cache[K, V]) Peek(key K) (V, bool) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	e := c.entries[key]
-	return e.value, e.exists
+func (c *Cache[V]) Peek(key string) (V, bool) {
+	e, _ := c.memory.recall(key)
+	v, _ := e.value.(V)
+	return v, e.exists
 }
 
 // Put remembers a value (exists false: that there is none) as of now.
-func (c *Cache[K, V]) Put(key K, value V, exists bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if f := c.flights[key]; f != nil {
+func (c *Cache[V]) Put(key string, value V, exists bool) { c.memory.put(key, value, exists) }
+
+// memory is Cache without its type, so that each type of value costs the module
+// only what is above.
+type memory struct {
+	background func(context.Context, func(context.Context))
+	times      Times
+	max        int
+
+	mu      sync.RWMutex
+	entries map[string]entry
+	flights map[string]*flight
+}
+
+type entry struct {
+	value  any
+	exists bool
+	loaded time.Time
+}
+
+type flight struct {
+	done      chan struct{}
+	entry     entry
+	err       error
+	overtaken bool // a put came in between: the flight's answer is not remembered
+}
+
+// recall answers what is remembered and whether nobody needs to look.
+func (m *memory) recall(key string) (entry, bool) {
+	m.mu.RLock()
+	e, ok := m.entries[key]
+	m.mu.RUnlock()
+	if !ok {
+		return e, false
+	}
+	life := m.times.Fresh
+	if !e.exists {
+		life = m.times.Absent
+	}
+	return e, time.Since(e.loaded) < life
+}
+
+// look begins or joins a look, and waits for it unless e may still be answered.
+func (m *memory) look(ctx context.Context, key string, e entry, load Load[any]) (entry, error) {
+	f := m.fly(ctx, key, load)
+	if e.exists && time.Since(e.loaded) < m.times.Stale {
+		return e, nil
+	}
+	select {
+	case <-f.done:
+		return f.entry, f.err
+	case <-ctx.Done():
+		return entry{}, ctx.Err()
+	}
+}
+
+func (m *memory) put(key string, value any, exists bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if f := m.flights[key]; f != nil {
 		f.overtaken = true
 	}
-	c.remember(key, entry[V]{value, exists, time.Now()})
+	m.remember(key, entry{value, exists, time.Now()})
 }
 
 // fly joins or begins the one look for this key. It does not belong to the caller:
 // it goes on when the caller leaves.
-func (c *Cache[K, V]) fly(ctx context.Context, key K, load Load[V]) *flight[V] {
-	c.mu.Lock()
-	if f := c.flights[key]; f != nil {
-		c.mu.Unlock()
+func (m *memory) fly(ctx context.Context, key string, load Load[any]) *flight {
+	m.mu.Lock()
+	if f := m.flights[key]; f != nil {
+		m.mu.Unlock()
 		return f
 	}
-	f := &flight[V]{done: make(chan struct{})}
-	c.flights[key] = f
-	c.mu.Unlock()
-	c.background(ctx, func(ctx context.Context) {
-		f.value, f.exists, f.err = load(ctx)
-		c.mu.Lock()
-		delete(c.flights, key)
-		if f.err == nil && !f.overtaken {
-			c.remember(key, entry[V]{f.value, f.exists, time.Now()})
-		} else if e, ok := c.entries[key]; f.overtaken && ok {
-			f.value, f.exists, f.err = e.value, e.exists, nil
+	f := &flight{done: make(chan struct{})}
+	m.flights[key] = f
+	m.mu.Unlock()
+	m.background(ctx, func(ctx context.Context) {
+		value, exists, err := load(ctx)
+		m.mu.Lock()
+		delete(m.flights, key)
+		f.entry, f.err = entry{value, exists, time.Now()}, err
+		if e, ok := m.entries[key]; f.overtaken && ok {
+			f.entry, f.err = e, nil
+		} else if err == nil {
+			m.remember(key, f.entry)
 		}
-		c.mu.Unlock()
+		m.mu.Unlock()
 		close(f.done)
 	})
 	return f
 }
 
-func (c *Cache[K, V]) remember(key K, e entry[V]) {
-	if _, have := c.entries[key]; !have && len(c.entries) >= c.max {
-		c.makeRoom(e.loaded)
+func (m *memory) remember(key string, e entry) {
+	if _, have := m.entries[key]; !have && len(m.entries) >= m.max {
+		m.makeRoom(e.loaded)
 	}
-	c.entries[key] = e
+	m.entries[key] = e
 }
 
 // makeRoom forgets what is too old, and if that is nothing, an eighth at random.
-func (c *Cache[K, V]) makeRoom(now time.Time) {
-	for k, e := range c.entries {
-		if life := c.times.Stale; now.Sub(e.loaded) >= life || !e.exists && now.Sub(e.loaded) >= c.times.Absent {
-			delete(c.entries, k)
+func (m *memory) makeRoom(now time.Time) {
+	for k, e := range m.entries {
+		life := m.times.Stale
+		if !e.exists {
+			life = m.times.Absent
+		}
+		if now.Sub(e.loaded) >= life {
+			delete(m.entries, k)
 		}
 	}
-	for k := range c.entries {
-		if len(c.entries) < c.max {
-			return
-		}
-		delete(c.entries, k)
-		if len(c.entries) <= c.max-max(1, c.max/8) {
+	if len(m.entries) < m.max {
+		return
+	}
+	for k := range m.entries {
+		delete(m.entries, k)
+		if len(m.entries) <= m.max-max(1, m.max/8) {
 			return
 		}
 	}

@@ -36,6 +36,9 @@ const (
 	kvCatalog = "catalog" // every record, ordered by slug
 )
 
+// everything is the key of the listing in memory.
+const everything = ""
+
 // Origin is the truth behind KV: the Directory.
 type Origin interface {
 	// FindServer answers the record with this reference, or ErrNotFound.
@@ -50,8 +53,8 @@ type Cached struct {
 	kv      platform.KV
 	origin  Origin
 	log     *slog.Logger
-	records *recall.Cache[string, *Record] // by folded reference
-	all     *recall.Cache[struct{}, *listing]
+	records *recall.Cache[*Record] // by folded reference
+	all     *recall.Cache[*listing]
 
 	mu    sync.Mutex
 	edits map[string]edit // by server_id: what this instance has itself changed
@@ -75,8 +78,8 @@ func NewSource(p platform.Platform, origin Origin) *Cached {
 	times := recall.Times{Fresh: FreshFor, Stale: StaleFor, Absent: AbsentFor}
 	return &Cached{
 		kv: p.KV(platform.Config), origin: origin, log: p.Log(), edits: map[string]edit{},
-		records: recall.New[string, *Record](p.Background, times, maxRemembered),
-		all:     recall.New[struct{}, *listing](p.Background, times, 1),
+		records: recall.New[*Record](p.Background, times, maxRemembered),
+		all:     recall.New[*listing](p.Background, times, 1),
 	}
 }
 
@@ -101,8 +104,8 @@ func (c *Cached) Lookup(ctx context.Context, ref string) (*Record, error) {
 
 // All answers every record, ordered by slug.
 func (c *Cached) All(ctx context.Context) ([]*Record, error) {
-	l, _, err := c.all.Get(ctx, struct{}{}, func(ctx context.Context) (*listing, bool, error) {
-		old, _ := c.all.Peek(struct{}{})
+	l, _, err := c.all.Get(ctx, everything, func(ctx context.Context) (*listing, bool, error) {
+		old, _ := c.all.Peek(everything)
 		recs, seq, err := c.readAll(ctx, old)
 		if err != nil {
 			return nil, false, err
@@ -222,8 +225,8 @@ func (c *Cached) Edited(old, rec *Record, seq int64) {
 			c.records.Put(ref, rec, true)
 		}
 	}
-	if l, ok := c.all.Peek(struct{}{}); ok {
-		c.all.Put(struct{}{}, &listing{c.applyEdits(l.recs, l.seq), l.seq}, true)
+	if l, ok := c.all.Peek(everything); ok {
+		c.all.Put(everything, &listing{c.applyEdits(l.recs, l.seq), l.seq}, true)
 	}
 }
 

@@ -31,7 +31,7 @@ type Delta struct {
 
 // Store keeps deltas, and the last use of access keys, for good: the Directory.
 type Store interface {
-	AddUsage(ctx context.Context, deltas []Delta, lastUsed map[string]time.Time) error
+	AddUsage(ctx context.Context, deltas []*Delta, lastUsed map[string]time.Time) error
 }
 
 // Limits of a Recorder.
@@ -114,9 +114,9 @@ func (r *Recorder) Flush(ctx context.Context) {
 	if len(sums) == 0 && len(used) == 0 {
 		return
 	}
-	deltas := make([]Delta, 0, len(sums))
+	deltas := make([]*Delta, 0, len(sums))
 	for k, f := range sums {
-		deltas = append(deltas, Delta{k.at, k.server, k.tool, k.keyID, *f})
+		deltas = append(deltas, &Delta{k.at, k.server, k.tool, k.keyID, *f})
 	}
 	if err := r.store.AddUsage(ctx, deltas, used); err != nil {
 		// Not added again: whether the store has counted them is not known.
