@@ -22,7 +22,7 @@ type identity struct {
 	site     *resource.Site
 	verifier *issuer.Verifier
 	metadata *resource.Handler
-	stored   *recall.Cache[struct{}, directory.Settings]
+	stored   *recall.Cache[directory.Settings]
 }
 
 // settingsTimes are how long an instance works with the settings that it has read.
@@ -32,7 +32,7 @@ var settingsTimes = recall.Times{Fresh: 10 * time.Second, Stale: 10 * time.Minut
 // tells clients of it. Afterwards g.authenticator knows keys, sessions and tokens.
 func (g *Gateway) wireIdentity() *problem.Problem {
 	id := &g.identity
-	id.stored = recall.New[struct{}, directory.Settings](g.platform.Background, settingsTimes, 1)
+	id.stored = recall.New[directory.Settings](g.platform.Background, settingsTimes, 1)
 	site, err := resource.NewSite(g.platform.Env("GRANTWAY_PUBLIC_URL"), g.platform.Env("GRANTWAY_TRUSTED_PROXIES"), func(ctx context.Context) string {
 		s, err := g.storedSettings(ctx)
 		if err != nil {
@@ -65,7 +65,7 @@ func (g *Gateway) wireIdentity() *problem.Problem {
 // wireIdentityAPI mounts the metadata and the management of issuers.
 func (g *Gateway) wireIdentityAPI() {
 	h := &issuerapi.Handler{Directory: g.directory, Source: g.source, AllowLoopback: g.settings.AllowLoopback, Changed: func(s directory.Settings) {
-		g.identity.stored.Put(struct{}{}, s, true)
+		g.identity.stored.Put("", s, true)
 		g.identity.verifier.Forget()
 	}}
 	g.admin.Mount("GET /v1/settings/issuers", access.RoleViewer, h.Get)
@@ -77,7 +77,7 @@ func (g *Gateway) wireIdentityAPI() {
 // storedSettings answers the Directory's settings, at most a few seconds old while it
 // can be reached.
 func (g *Gateway) storedSettings(ctx context.Context) (directory.Settings, error) {
-	s, _, err := g.identity.stored.Get(ctx, struct{}{}, func(ctx context.Context) (directory.Settings, bool, error) {
+	s, _, err := g.identity.stored.Get(ctx, "", func(ctx context.Context) (directory.Settings, bool, error) {
 		s, err := g.directory.Settings(ctx)
 		return s, err == nil, err
 	})

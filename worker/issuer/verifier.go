@@ -54,7 +54,7 @@ type Config struct {
 // neither principal nor error for a request without a token of a configured issuer.
 type Verifier struct {
 	Config
-	metadata *recall.Cache[string, string]
+	metadata *recall.Cache[string]
 
 	mu       sync.Mutex
 	verified map[[sha256.Size]byte]verified
@@ -68,7 +68,7 @@ type verified struct {
 // New makes a Verifier.
 func New(c Config) *Verifier {
 	times := recall.Times{Fresh: time.Hour, Stale: 24 * time.Hour, Absent: 10 * time.Second}
-	return &Verifier{Config: c, metadata: recall.New[string, string](c.Background, times, maxMetadata), verified: map[[sha256.Size]byte]verified{}}
+	return &Verifier{Config: c, metadata: recall.New[string](c.Background, times, maxMetadata), verified: map[[sha256.Size]byte]verified{}}
 }
 
 var _ access.Authenticator = (*Verifier)(nil)
