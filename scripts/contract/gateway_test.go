@@ -84,6 +84,8 @@ func startGateway(t *testing.T, environment map[string]string) (*gateway, func()
 		return g, g.startMemory(environment)
 	case "hostsim":
 		return g, g.startHostsim(t, environment)
+	case "workerd":
+		return g, g.startWorkerd(t, environment)
 	default:
 		require.FailNow(t, "unknown host", "CONTRACT_HOST=%s", hostName)
 		return nil, nil

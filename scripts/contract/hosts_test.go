@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantway/grantway/hostsim"
+	"github.com/grantway/grantway/scripts/contract/host"
 	"github.com/grantway/grantway/worker"
 	"github.com/grantway/grantway/worker/platform/memory"
 )
@@ -72,5 +73,20 @@ func (g *gateway) startHostsim(t *testing.T, environment map[string]string) (sto
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		return host.Close(ctx)
+	}
+}
+
+// startWorkerd runs the module under wrangler dev.
+func (g *gateway) startWorkerd(t *testing.T, environment map[string]string) (stop func() error) {
+	t.Helper()
+	_, g.moduleHash = readModule(t)
+	h, err := host.Start("workerd", host.Options{Env: environment})
+	require.NoError(t, err)
+	g.url = h.URL()
+	return func() error {
+		if t.Failed() {
+			t.Log(h.Log())
+		}
+		return h.Stop()
 	}
 }

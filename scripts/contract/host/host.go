@@ -1,0 +1,93 @@
+// Package host starts a module on one of its hosts, for black-box tests over HTTP.
+//
+// Two names exist: "hostsim" (wazero, in this process) and "workerd" (wrangler dev, offline, in processes of its own). A test that
+// uses only this package's interface runs on both.
+package host
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// Guest is the module that a host runs.
+type Guest string
+
+const (
+	Gateway Guest = "app"   // build/app.wasm
+	Probe   Guest = "probe" // build/probe.wasm: misbehaves on demand
+)
+
+// Options of Start.
+type Options struct {
+	// Guest is the module; the default is Gateway.
+	Guest Guest
+	// Env are the variables that the guest sees.
+	Env map[string]string
+	// DataDir keeps KV and durable storage beyond the host's end. OPTIONAL.
+	DataDir string
+	// Instances is how many instances hostsim runs at once; the default is 1. workerd always runs one.
+	Instances int
+}
+
+// Host is a running host.
+type Host interface {
+	// URL is its base URL, without a slash at the end.
+	URL() string
+	// Stop ends it as an operator does.
+	Stop() error
+	// Kill ends it as a power failure does. Only a host in processes of its own can do so.
+	Kill() error
+	// Advance moves the guest's clock forward.
+	Advance(d time.Duration) error
+	// SetFault lets operations on a KV namespace fail; a zero Fault ends that.
+	SetFault(namespace string, f Fault) error
+	// ResetObject ends the life of a Durable Object, as an eviction does.
+	ResetObject(class, name string) error
+	// Housekeep runs the cron trigger's work and waits for its end.
+	Housekeep() error
+	// State is what is open.
+	State() (State, error)
+	// Log is what the host has written so far.
+	Log() string
+}
+
+// Fault is what goes wrong with a KV namespace.
+type Fault struct {
+	Op    string        // get, put, delete or list; "" is all
+	Key   string        // prefix of the keys; "" is all
+	Fail  bool          // the operation fails
+	Delay time.Duration // the operation is held back
+	Value []byte        // every value read is this one; nil: the true one
+}
+
+// State of a host.
+type State struct {
+	Started int   // instances started so far
+	Memory  int64 // bytes of linear memory of all instances
+	Owners  int   // requests and background owners that are alive
+}
+
+// Start starts the module on the host of this name.
+func Start(name string, o Options) (Host, error) {
+	if o.Guest == "" {
+		o.Guest = Gateway
+	}
+	switch name {
+	case "hostsim":
+		return startHostsim(o)
+	case "workerd":
+		return startWorkerd(o)
+	}
+	return nil, fmt.Errorf("host: no host %q", name)
+}
+
+// root is the folder of the repository.
+func root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..", "..")
+}
+
+// modulePath is where scripts/build puts the guest.
+func modulePath(g Guest) string { return filepath.Join(root(), "build", string(g)+".wasm") }

@@ -1,0 +1,113 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/grantway/grantway/hostsim"
+	"github.com/grantway/grantway/wasm/abi"
+)
+
+// hostsimHost is hostsim in this process, behind a real listener.
+type hostsimHost struct {
+	host   *hostsim.Host
+	server *httptest.Server
+	clock  *hostsim.Clock
+	output *output
+
+	mu     sync.Mutex
+	faults map[string]Fault // by namespace
+}
+
+func startHostsim(o Options) (Host, error) {
+	module, err := os.ReadFile(modulePath(o.Guest))
+	if err != nil {
+		return nil, err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, err
+	}
+	h := &hostsimHost{clock: hostsim.NewClock(), output: &output{ready: make(chan string, 1)}, faults: map[string]Fault{}}
+	options := []hostsim.Option{
+		hostsim.WithEnv(o.Env),
+		hostsim.WithInstances(max(o.Instances, 1)),
+		hostsim.WithCompileCache(filepath.Join(cache, "grantway", "wazero")),
+		hostsim.WithClock(h.clock),
+		hostsim.WithFaults(h.fault),
+		hostsim.WithLog(slog.New(slog.NewJSONHandler(h.output, nil))),
+		hostsim.WithOutput(h.output),
+	}
+	if o.DataDir != "" {
+		options = append(options, hostsim.WithDataDir(o.DataDir))
+	}
+	if h.host, err = hostsim.Open(context.Background(), module, options...); err != nil {
+		return nil, err
+	}
+	h.server = httptest.NewServer(h.host)
+	return h, nil
+}
+
+func (h *hostsimHost) fault(p hostsim.FaultPoint) hostsim.Fault {
+	h.mu.Lock()
+	f, set := h.faults[p.Target]
+	h.mu.Unlock()
+	if !set || !strings.HasPrefix(p.Op, "kv.") || (f.Op != "" && p.Op != "kv."+f.Op) || !strings.HasPrefix(p.Key, f.Key) {
+		return hostsim.Fault{}
+	}
+	out := hostsim.Fault{Delay: f.Delay}
+	if f.Fail {
+		out.Code = abi.ErrInternal
+	} else if f.Value != nil && p.Op == "kv.get" {
+		out.Replace, out.Value = true, f.Value
+	}
+	return out
+}
+
+func (h *hostsimHost) URL() string { return h.server.URL }
+
+func (h *hostsimHost) Log() string { return h.output.String() }
+
+func (h *hostsimHost) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	err := h.host.Close(ctx)
+	h.server.Close()
+	return err
+}
+
+// Kill is for processes; hostsim's own tests kill the command.
+func (h *hostsimHost) Kill() error { return errors.Join(h.Stop(), errors.ErrUnsupported) }
+
+func (h *hostsimHost) Advance(d time.Duration) error {
+	h.clock.Advance(d)
+	return nil
+}
+
+func (h *hostsimHost) SetFault(namespace string, f Fault) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !f.Fail && f.Delay == 0 && f.Value == nil {
+		delete(h.faults, namespace)
+		return nil
+	}
+	h.faults[namespace] = f
+	return nil
+}
+
+// ResetObject does nothing: here a life of an object ends with its last request.
+func (h *hostsimHost) ResetObject(_, _ string) error { return nil }
+
+func (h *hostsimHost) Housekeep() error { return h.host.RunScheduled(context.Background()) }
+
+func (h *hostsimHost) State() (State, error) {
+	s := h.host.Stats()
+	return State{Started: int(s.Starts), Memory: s.LinearMemory, Owners: int(s.Alive)}, nil
+}

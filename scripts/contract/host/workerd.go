@@ -1,0 +1,245 @@
+package host
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// readyTimeout is for wrangler to bundle and to start workerd.
+	readyTimeout = 90 * time.Second
+	// stopTimeout is for wrangler to end after SIGINT.
+	stopTimeout = 15 * time.Second
+)
+
+// workerd is `wrangler dev --local` with an entry of wasm/shim/testing.
+type workerd struct {
+	url     string
+	process *exec.Cmd
+	ended   chan struct{} // closed when the process has ended
+	output  *output
+	dir     string // of its configuration and temporary files
+}
+
+func startWorkerd(o Options) (Host, error) {
+	dir, err := os.MkdirTemp("", "grantway-workerd-")
+	if err != nil {
+		return nil, err
+	}
+	w := &workerd{dir: dir, ended: make(chan struct{}), output: &output{ready: make(chan string, 1)}}
+	if err := w.start(o); err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, fmt.Errorf("workerd: %w\n%s", err, w.output)
+	}
+	return w, nil
+}
+
+func (w *workerd) start(o Options) error {
+	if _, err := os.Stat(modulePath(o.Guest)); err != nil {
+		return fmt.Errorf("%w (scripts/build --probe makes it)", err)
+	}
+	config, err := w.configure(o)
+	if err != nil {
+		return err
+	}
+	data := o.DataDir
+	if data == "" {
+		data = filepath.Join(w.dir, "state")
+	}
+	packages := filepath.Join(root(), "wasm", "shim", "node_modules")
+	// Started without npx, which would not pass signals on.
+	w.process = exec.Command(filepath.Join(packages, ".bin", "node"), filepath.Join(packages, "wrangler", "bin", "wrangler.js"),
+		"dev", "--local", "--config", config, "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0",
+		"--persist-to", data, "--show-interactive-dev-session=false")
+	w.process.Dir = w.dir
+	w.process.Env = append(os.Environ(), "WRANGLER_SEND_METRICS=false", "CI=true", "NO_COLOR=1", "WRANGLER_LOG_PATH="+filepath.Join(w.dir, "logs"))
+	w.process.Stdout, w.process.Stderr = w.output, w.output
+	w.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // for Kill: its workerd processes too
+	if err := w.process.Start(); err != nil {
+		return fmt.Errorf("%w (npm ci in wasm/shim installs wrangler)", err)
+	}
+	go func() {
+		_ = w.process.Wait()
+		close(w.ended)
+	}()
+	select {
+	case w.url = <-w.output.ready:
+		return nil
+	case <-w.ended:
+		return errors.New("wrangler ended at start")
+	case <-time.After(readyTimeout):
+		_ = w.Kill()
+		return errors.New("wrangler was not ready in time")
+	}
+}
+
+// configure writes wrangler.toml with the testing entry, absolute paths and the variables into a folder of its own, where no
+// other configuration can be picked up.
+func (w *workerd) configure(o Options) (string, error) {
+	text, err := os.ReadFile(filepath.Join(root(), "wrangler.toml"))
+	if err != nil {
+		return "", err
+	}
+	entry := map[Guest]string{Gateway: "worker.mjs", Probe: "probe.mjs"}[o.Guest]
+	ui := filepath.Join(w.dir, "ui")
+	if err := os.MkdirAll(ui, 0o755); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(ui, "index.html"), []byte("<!doctype html><title>Grantway</title>"), 0o644); err != nil {
+		return "", err
+	}
+	config := string(text)
+	for key, value := range map[string]string{
+		"main":      filepath.Join(root(), "wasm", "shim", "testing", entry),
+		"directory": ui,
+	} {
+		line := regexp.MustCompile(`(?m)^` + key + ` = .*$`)
+		if len(line.FindAllString(config, -1)) != 1 {
+			return "", fmt.Errorf("wrangler.toml: one line %q expected", key)
+		}
+		config = line.ReplaceAllLiteralString(config, key+" = "+strconv.Quote(value))
+	}
+	config += "\n[vars]\n"
+	for _, name := range slices.Sorted(maps.Keys(o.Env)) {
+		config += name + " = " + strconv.Quote(o.Env[name]) + "\n"
+	}
+	file := filepath.Join(w.dir, "wrangler.toml")
+	return file, os.WriteFile(file, []byte(config), 0o600)
+}
+
+func (w *workerd) URL() string { return w.url }
+
+func (w *workerd) Log() string { return w.output.String() }
+
+func (w *workerd) Stop() error {
+	defer func() { _ = os.RemoveAll(w.dir) }()
+	if err := w.process.Process.Signal(syscall.SIGINT); err != nil {
+		return err
+	}
+	select {
+	case <-w.ended:
+		return nil
+	case <-time.After(stopTimeout):
+		_ = w.Kill()
+		return errors.New("workerd did not stop in time")
+	}
+}
+
+func (w *workerd) Kill() error {
+	err := syscall.Kill(-w.process.Process.Pid, syscall.SIGKILL)
+	<-w.ended
+	_ = os.RemoveAll(w.dir)
+	return err
+}
+
+// control sends a request to testing/control.mjs.
+func (w *workerd) control(method, path string, body any) ([]byte, error) {
+	var reader io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		reader = bytes.NewReader(b)
+	}
+	request, err := http.NewRequest(method, w.url+"/__test/"+path, reader)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode >= 300 {
+		err = fmt.Errorf("workerd: %s %s: %s %s", method, path, response.Status, answer)
+	}
+	return answer, err
+}
+
+func (w *workerd) Advance(d time.Duration) error {
+	_, err := w.control("POST", "clock?advance="+strconv.FormatInt(d.Milliseconds(), 10), nil)
+	return err
+}
+
+func (w *workerd) SetFault(namespace string, f Fault) error {
+	method, fault := "PUT", map[string]any{"op": f.Op, "key": f.Key, "fail": f.Fail, "delay": f.Delay.Milliseconds()}
+	if f.Value != nil {
+		fault["value"] = base64.StdEncoding.EncodeToString(f.Value)
+	} else if !f.Fail && f.Delay == 0 {
+		method = "DELETE"
+	}
+	_, err := w.control(method, "fault/"+namespace, fault)
+	return err
+}
+
+func (w *workerd) ResetObject(class, name string) error {
+	_, err := w.control("POST", "reset/"+class+"/"+name, nil)
+	return err
+}
+
+func (w *workerd) Housekeep() error {
+	_, err := w.control("POST", "scheduled", nil)
+	return err
+}
+
+func (w *workerd) State() (State, error) {
+	var s State
+	b, err := w.control("GET", "state", nil)
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	return s, err
+}
+
+// output keeps what wrangler writes and finds the URL in it.
+type output struct {
+	mu    sync.Mutex
+	text  []byte
+	found bool
+	ready chan string
+}
+
+// maxOutput is how many bytes of it are kept.
+const maxOutput = 1 << 20
+
+var readyLine = regexp.MustCompile(`Ready on (http://127\.0\.0\.1:\d+)`)
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text = append(o.text, p...)
+	if !o.found {
+		if m := readyLine.FindSubmatch(o.text); m != nil {
+			o.found = true
+			o.ready <- string(m[1])
+		}
+	}
+	if len(o.text) > maxOutput {
+		o.text = append([]byte(nil), o.text[len(o.text)-maxOutput/2:]...)
+	}
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.TrimSpace(string(o.text))
+}
