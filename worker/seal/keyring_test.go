@@ -117,3 +117,15 @@ func FuzzOpen(f *testing.F) {
 		_ = seal.KeyIDOf(sealed)
 	})
 }
+
+func BenchmarkSealAndOpen(b *testing.B) {
+	k, err := seal.NewKeyring(seal.GenerateKey())
+	require.NoError(b, err)
+	plain := make([]byte, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := k.Open(k.Seal(plain, "token", "row"), "token", "row"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
