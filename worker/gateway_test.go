@@ -61,11 +61,27 @@ func newWorld(t *testing.T) *world {
 }
 
 // upstream starts an MCP server that wants a token of the identity provider.
-func (w *world) upstream(stateless bool) string {
-	s := sdk.NewServer(&sdk.Implementation{Name: "demo", Version: "1"}, nil)
+func (w *world) upstream(stateless bool, versions ...string) string {
+	s := sdk.NewServer(&sdk.Implementation{Name: "demo", Version: "1"}, &sdk.ServerOptions{SupportedProtocolVersions: versions, CompletionHandler: func(_ context.Context, r *sdk.CompleteRequest) (*sdk.CompleteResult, error) {
+		return &sdk.CompleteResult{Completion: sdk.CompletionResultDetails{Values: []string{r.Params.Argument.Value + "!"}}}, nil
+	}})
+	s.AddPrompt(&sdk.Prompt{Name: "greet"}, func(_ context.Context, r *sdk.GetPromptRequest) (*sdk.GetPromptResult, error) {
+		return &sdk.GetPromptResult{Messages: []*sdk.PromptMessage{{Role: "user", Content: &sdk.TextContent{Text: "hi " + r.Params.Arguments["name"]}}}}, nil
+	})
+	s.AddResource(&sdk.Resource{Name: "readme", URI: "file:///readme"}, func(_ context.Context, r *sdk.ReadResourceRequest) (*sdk.ReadResourceResult, error) {
+		return &sdk.ReadResourceResult{Contents: []*sdk.ResourceContents{{URI: r.Params.URI, Text: "text"}}}, nil
+	})
 	type in struct {
 		Text string `json:"text"`
 	}
+	sdk.AddTool(s, &sdk.Tool{Name: "slow"}, func(ctx context.Context, r *sdk.CallToolRequest, a in) (*sdk.CallToolResult, any, error) {
+		for i := range 3 {
+			if err := r.Session.NotifyProgress(ctx, &sdk.ProgressNotificationParams{ProgressToken: r.Params.GetProgressToken(), Progress: float64(i)}); err != nil {
+				return nil, nil, err
+			}
+		}
+		return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: a.Text}}}, nil, nil
+	})
 	sdk.AddTool(s, &sdk.Tool{Name: "echo", Description: "Repeats."}, func(_ context.Context, _ *sdk.CallToolRequest, a in) (*sdk.CallToolResult, any, error) {
 		return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: a.Text}}}, nil, nil
 	})
@@ -120,10 +136,12 @@ func (withKey) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func (w *world) connect(path string) *sdk.ClientSession {
+func (w *world) connect(path string) *sdk.ClientSession { return w.connectAs(path, "", nil) }
+
+func (w *world) connectAs(path, version string, opts *sdk.ClientOptions) *sdk.ClientSession {
 	w.t.Helper()
-	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil)
-	s, err := c.Connect(w.t.Context(), &sdk.StreamableClientTransport{Endpoint: w.gateway.URL + path, HTTPClient: &http.Client{Transport: withKey{}}}, nil)
+	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, opts)
+	s, err := c.Connect(w.t.Context(), &sdk.StreamableClientTransport{Endpoint: w.gateway.URL + path, HTTPClient: &http.Client{Transport: withKey{}}}, &sdk.ClientSessionOptions{ProtocolVersion: version})
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { _ = s.Close() })
 	return s
@@ -141,7 +159,7 @@ func TestMainJob(t *testing.T) {
 			status, out := w.do("GET", "/mcp-rest/tools/list?server_id="+id, "")
 			require.Equal(t, http.StatusOK, status, "%v", out)
 			tools := out["tools"].([]any)
-			require.Len(t, tools, 1)
+			require.Len(t, tools, 2)
 			assert.Equal(t, "echo", tools[0].(map[string]any)["name"])
 			assert.Equal(t, id, tools[0].(map[string]any)["mcp_info"].(map[string]any)["server_id"])
 
@@ -153,7 +171,7 @@ func TestMainJob(t *testing.T) {
 				s := w.connect(path)
 				list, err := s.ListTools(t.Context(), nil)
 				require.NoError(t, err)
-				require.Len(t, list.Tools, 1)
+				require.Len(t, list.Tools, 2)
 				res, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: "echo", Arguments: map[string]any{"text": "through"}})
 				require.NoError(t, err)
 				assert.Equal(t, "through", res.Content[0].(*sdk.TextContent).Text)
@@ -164,5 +182,54 @@ func TestMainJob(t *testing.T) {
 			assert.Empty(t, seen.Get("Cookie"))
 			assert.Empty(t, seen.Get("X-Grantway-Key"))
 		})
+	}
+}
+
+// TestEras lets a client of each era use everything of a server of each era, on the
+// server's own endpoint and on the aggregate one.
+func TestEras(t *testing.T) {
+	servers := map[string]func(*world) string{
+		"modern only":     func(w *world) string { return w.upstream(true, "2026-07-28") },
+		"both, stateless": func(w *world) string { return w.upstream(true) },
+		"sessions":        func(w *world) string { return w.upstream(false) },
+		"legacy only":     func(w *world) string { return w.upstream(false, "2025-06-18") },
+	}
+	for name, start := range servers {
+		for _, version := range []string{"2026-07-28", "2025-11-25", "2025-06-18"} {
+			for _, path := range []string{"/mcp/demo", "/mcp"} {
+				t.Run(name+" "+version+" "+path, func(t *testing.T) {
+					w := newWorld(t)
+					w.register("demo", start(w))
+					prefix, uri := "", "file:///readme"
+					if path == "/mcp" {
+						prefix, uri = "demo__", "grantway:demo/file:///readme"
+					}
+					var progress atomic.Int64
+					s := w.connectAs(path, version, &sdk.ClientOptions{ProgressNotificationHandler: func(context.Context, *sdk.ProgressNotificationClientRequest) { progress.Add(1) }})
+					tools, err := s.ListTools(t.Context(), nil)
+					require.NoError(t, err)
+					require.Len(t, tools.Tools, 2)
+					assert.Equal(t, prefix+"echo", tools.Tools[0].Name)
+					params := &sdk.CallToolParams{Name: prefix + "slow", Arguments: map[string]any{"text": "x"}}
+					params.SetProgressToken("token")
+					res, err := s.CallTool(t.Context(), params)
+					require.NoError(t, err)
+					assert.Equal(t, "x", res.Content[0].(*sdk.TextContent).Text)
+					prompt, err := s.GetPrompt(t.Context(), &sdk.GetPromptParams{Name: prefix + "greet", Arguments: map[string]string{"name": "you"}})
+					require.NoError(t, err)
+					assert.Equal(t, "hi you", prompt.Messages[0].Content.(*sdk.TextContent).Text)
+					resources, err := s.ListResources(t.Context(), nil)
+					require.NoError(t, err)
+					assert.Equal(t, uri, resources.Resources[0].URI)
+					content, err := s.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: uri})
+					require.NoError(t, err)
+					assert.Equal(t, uri, content.Contents[0].URI)
+					done, err := s.Complete(t.Context(), &sdk.CompleteParams{Ref: &sdk.CompleteReference{Type: "ref/prompt", Name: prefix + "greet"}, Argument: sdk.CompleteParamsArgument{Name: "name", Value: "a"}})
+					require.NoError(t, err)
+					assert.Equal(t, []string{"a!"}, done.Completion.Values)
+					assert.EqualValues(t, 3, progress.Load(), "progress reaches the client before the result")
+				})
+			}
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/grantway/grantway/worker/mcp/jsonrpc"
 	"github.com/grantway/grantway/worker/mcp/lists"
 	"github.com/grantway/grantway/worker/mcp/rawjson"
+	"github.com/grantway/grantway/worker/mcp/session"
 	"github.com/grantway/grantway/worker/mcp/upstream"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
@@ -450,6 +451,14 @@ func (x *exchange) initialize(ctx context.Context, m *jsonrpc.Message) (json.Raw
 	d, err := x.describe(ctx, false)
 	if err != nil {
 		return nil, err
+	}
+	if x.space.Plain {
+		// The id tells every instance that this client is to be bridged.
+		id, err := x.h.Sessions.Encode(session.Session{Server: x.space.Servers[0].ServerID, Caller: x.caller.ID, Version: version, Opened: time.Now()})
+		if err != nil {
+			return nil, err
+		}
+		x.w.Header()["Mcp-Session-Id"] = []string{id}
 	}
 	o := rawjson.Object{}
 	o.SetText("protocolVersion", version)

@@ -68,7 +68,7 @@ func (h *Handler) otherEra(r *http.Request, t upstream.Target, resp *http.Respon
 	default:
 		return false
 	}
-	if m.Kind != jsonrpc.Request || len(r.Header["Mcp-Session-Id"]) > 0 {
+	if m.Kind != jsonrpc.Request && m.Kind != jsonrpc.Notification || len(r.Header["Mcp-Session-Id"]) > 0 {
 		return false
 	}
 	if era := h.Upstream.Known(t.Record); era != nil && era.Modern == stateless {
@@ -79,25 +79,12 @@ func (h *Handler) otherEra(r *http.Request, t upstream.Target, resp *http.Respon
 	if err != nil {
 		return false
 	}
-	if !stateless && !modernRefusal(head, resp.StatusCode) && m.Method != "initialize" {
-		return false
-	}
 	era, err := h.Upstream.Era(r.Context(), t)
-	if err != nil || era.Modern == stateless {
+	if err != nil || era.Modern == stateless || era.Both {
 		return false
 	}
 	h.needBridge(t, stateless)
 	return true
-}
-
-// modernRefusal reports whether an error can come from a server of the stateless era only.
-func modernRefusal(body []byte, status int) bool {
-	var m jsonrpc.Message
-	if jsonrpc.Scan(body, &m) != nil || m.Error == nil {
-		return false
-	}
-	code, ok := jsonrpc.ErrorCode(m.Error)
-	return ok && (code <= jsonrpc.CodeHeaderMismatch && code >= jsonrpc.CodeVersion || code == jsonrpc.CodeMethodNotFound && status == http.StatusNotFound)
 }
 
 // rejoined is a body whose beginning was read.

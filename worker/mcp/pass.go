@@ -64,8 +64,13 @@ func (h *Handler) passPost(w http.ResponseWriter, r *http.Request, t upstream.Ta
 	}
 	header := forward(r, t)
 	if !stateless {
-		if err := h.openSession(r, t, header); err != nil {
+		bridged, err := h.openSession(r, t, header)
+		if err != nil {
 			h.fail(w, r, m.ID, err)
+			return
+		}
+		if bridged {
+			h.bridge(w, r, t, body, &m, stateless)
 			return
 		}
 	}
@@ -109,7 +114,12 @@ func (h *Handler) passSession(w http.ResponseWriter, r *http.Request, t upstream
 	}
 	header := forward(r, t)
 	delete(header, "Content-Type")
-	if err := h.openSession(r, t, header); err != nil {
+	bridged, err := h.openSession(r, t, header)
+	if err == nil && bridged {
+		w.Header().Set("Allow", "POST")
+		err = errMethod
+	}
+	if err != nil {
 		h.fail(w, r, nil, err)
 		return
 	}
@@ -170,18 +180,19 @@ func (h *Handler) called(ctx context.Context, t upstream.Target, tool string, st
 	}
 }
 
-// openSession puts the server's own session id in the place of the client's.
-func (h *Handler) openSession(r *http.Request, t upstream.Target, header http.Header) error {
+// openSession puts the server's own session id in the place of the client's. A session
+// without one was opened by the gateway for a server of the other era (bridged).
+func (h *Handler) openSession(r *http.Request, t upstream.Target, header http.Header) (bridged bool, err error) {
 	id := first(r.Header, "Mcp-Session-Id")
 	if id == "" {
-		return nil
+		return false, nil
 	}
 	s, err := h.Sessions.Decode(id, t.Record.ServerID, t.Caller.ID)
 	if err != nil {
-		return errSession
+		return false, errSession
 	}
 	header["Mcp-Session-Id"] = []string{s.Upstream}
-	return nil
+	return s.Upstream == "", nil
 }
 
 var (

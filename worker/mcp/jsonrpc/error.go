@@ -88,14 +88,3 @@ func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, s...)
 	return append(dst, '"')
 }
-
-// ErrorCode reads the code of a raw error object.
-func ErrorCode(raw []byte) (int, bool) {
-	var e struct {
-		Code *int `json:"code"`
-	}
-	if json.Unmarshal(raw, &e) != nil || e.Code == nil {
-		return 0, false
-	}
-	return *e.Code, true
-}

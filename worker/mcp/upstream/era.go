@@ -18,6 +18,8 @@ import (
 type Era struct {
 	Modern  bool   `json:"modern"`
 	Version string `json:"version"` // used towards the server; legacy: what initialize asks for
+	// Both means that a modern server says that it serves sessions too.
+	Both bool `json:"both,omitempty"`
 	// Discovered is what the server says of itself: the result of server/discover, or of
 	// initialize. nil: not asked yet.
 	Discovered json.RawMessage `json:"discovered,omitempty"`
@@ -231,7 +233,7 @@ func choose(list json.RawMessage) *Era {
 	}
 	for _, v := range ModernVersions {
 		if slices.Contains(versions, v) {
-			return &Era{Modern: true, Version: v}
+			return &Era{Modern: true, Version: v, Both: slices.ContainsFunc(LegacyVersions, func(v string) bool { return slices.Contains(versions, v) })}
 		}
 	}
 	for _, v := range LegacyVersions {
