@@ -42,7 +42,7 @@ func push(kind, id, metaLen, bodyLen, n int32) int32 {
 	case abi.KindFetch, abi.KindObject, abi.KindScheduled:
 		ctx, cancel := context.WithCancel(context.WithValue(context.Background(), requestKey{}, id))
 		alive[id] = cancel
-		go serve(ctx, event{kind: abi.Kind(kind), id: id, meta: meta, body: body, handle: n})
+		start(job{ctx, event{kind: abi.Kind(kind), id: id, meta: meta, body: body, handle: n}})
 	default:
 		sync(abi.SyncRespond, id, abi.BodyBytes, []byte("501"), nil)
 		sync(abi.SyncDone, id, 0, nil, nil)
