@@ -4,10 +4,14 @@
 package main
 
 import (
+	"github.com/grantway/grantway/wasm/perevent"
 	"github.com/grantway/grantway/wasm/resident"
 	"github.com/grantway/grantway/worker"
 )
 
 func main() {
-	resident.Serve(worker.New(resident.New()))
+	if resident.Offered() {
+		resident.Serve(worker.New(resident.New()))
+	}
+	perevent.Serve(worker.New(perevent.New()))
 }

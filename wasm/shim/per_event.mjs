@@ -27,7 +27,7 @@ export async function perEvent(module, handler, event, env, ctx) {
   });
   // The program reads it while it starts, which is synchronous.
   const before = globalThis.context;
-  globalThis.context = { env, ctx, binding };
+  globalThis.context = { env: { ...env, GRANTWAY_HOST: "workerd" }, ctx, binding };
   try {
     go.run(instance).catch(ended.reject);
   } finally {
