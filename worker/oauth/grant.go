@@ -37,6 +37,13 @@ type Grant struct {
 	Subject     string `json:"subject,omitempty"`
 	SubjectType string `json:"subject_type,omitempty"` // default: …:token-type:access_token
 
+	// For the flow authorization_code: a code with its verifier and redirect URI, or a
+	// refresh token (RFC 6749 §4.1.3, §6, RFC 7636 §4.5).
+	Code         string `json:"code,omitempty"`
+	Verifier     string `json:"verifier,omitempty"`
+	RedirectURI  string `json:"redirect_uri,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+
 	Secret     string `json:"secret,omitempty"`      // client_secret
 	NextSecret string `json:"next_secret,omitempty"` // client_secret_next
 	PrivateKey []byte `json:"private_key,omitempty"` // PKCS #8, or PEM or JWK text
@@ -53,6 +60,9 @@ type Token struct {
 	LifeAssumed bool      // the answer had no usable expires_in
 	SecretUsed  string    // which secret worked: client_secret, client_secret_next or client_private_key
 	Status      int       // HTTP status of the answer
+	// RefreshToken continues an interactive grant, "" if there is none.
+	RefreshToken string
+	IDToken      string // OpenID Connect Core §3.1.3.3, unverified
 }
 
 // Endpoint performs grants. It is safe for concurrent use.
@@ -106,6 +116,7 @@ func (g *Grant) incomplete() *Failure {
 		missing = "client_id"
 	case g.Method == registry.PrivateKeyJWT && len(g.PrivateKey) == 0:
 		missing = registry.SecretClientPrivateKey
+	case g.Method == registry.ClientAuthNone && g.Flow == registry.FlowAuthorizationCode:
 	case g.Method != registry.PrivateKeyJWT && g.Secret == "" && g.NextSecret == "":
 		missing = registry.SecretClientSecret
 	}
@@ -114,6 +125,10 @@ func (g *Grant) incomplete() *Failure {
 	}
 	switch g.Flow {
 	case registry.FlowClientCredentials:
+	case registry.FlowAuthorizationCode:
+		if g.Code == "" && g.RefreshToken == "" {
+			return fail(Misconfigured, "flow_unsupported", "Server "+g.Server+" needs a person's authorization; there is no token to be had without it.")
+		}
 	case registry.FlowJWTBearer, registry.FlowTokenExchange:
 		if g.Subject == "" {
 			return fail(Misconfigured, "subject_token_missing", "Server "+g.Server+" needs the caller to present a JWT, and this caller came with an access key.")
@@ -136,6 +151,7 @@ func (e *Endpoint) once(ctx context.Context, g *Grant, secret, name string) (*To
 		conf.ClientSecret, conf.AuthStyle = secret, oauth2.AuthStyleInHeader
 	case registry.ClientSecretPost:
 		conf.ClientSecret = secret
+	case registry.ClientAuthNone:
 	case registry.ClientSecretJWT, registry.PrivateKeyJWT:
 		assertion, err := e.assertion(ctx, g, secret)
 		if err != nil {
@@ -148,7 +164,7 @@ func (e *Endpoint) once(ctx context.Context, g *Grant, secret, name string) (*To
 	}
 	transport := &endpoint{
 		next: Guard(e.HTTP, e.AllowLoopback), limit: e.BodyLimit, life: e.Life,
-		secrets: []string{g.Secret, g.NextSecret, g.Subject},
+		secrets: []string{g.Secret, g.NextSecret, g.Subject, g.Code, g.Verifier, g.RefreshToken},
 	}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: transport})
 	tok, err := conf.Token(ctx)
@@ -159,6 +175,7 @@ func (e *Endpoint) once(ctx context.Context, g *Grant, secret, name string) (*To
 	return &Token{
 		AccessToken: tok.AccessToken, Scope: r.Scope, IssuedAt: transport.sent, ExpiresAt: transport.sent.Add(r.Life),
 		LifeAssumed: r.LifeAssumed, SecretUsed: name, Status: transport.status,
+		RefreshToken: r.RefreshToken, IDToken: r.IDToken,
 	}, nil
 }
 
@@ -178,6 +195,16 @@ func (g *Grant) parameters() url.Values {
 		v.Set("resource", g.Resource)
 	}
 	switch g.Flow {
+	case registry.FlowAuthorizationCode:
+		if g.Code != "" {
+			v.Set("grant_type", "authorization_code")
+			v.Set("code", g.Code)
+			v.Set("code_verifier", g.Verifier)
+			v.Set("redirect_uri", g.RedirectURI)
+			break
+		}
+		v.Set("grant_type", "refresh_token")
+		v.Set("refresh_token", g.RefreshToken)
 	case registry.FlowJWTBearer:
 		v.Set("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
 		v.Set("assertion", g.Subject)

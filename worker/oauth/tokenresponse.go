@@ -26,6 +26,9 @@ type tokenResponse struct {
 	Scope       string
 	Life        time.Duration // ≤ 0: it must not be used again
 	LifeAssumed bool          // there was no usable expires_in
+
+	RefreshToken string
+	IDToken      string
 }
 
 // parseTokenResponse reads a 200 answer strictly: one JSON object, access_token a
@@ -74,6 +77,15 @@ func parseTokenResponse(body []byte, life Life) (*tokenResponse, *Failure) {
 	}
 	if raw, ok := members["scope"]; ok {
 		_ = text(raw, &r.Scope)
+	}
+	if raw, ok := members["refresh_token"]; ok {
+		_ = text(raw, &r.RefreshToken)
+	}
+	if raw, ok := members["id_token"]; ok {
+		_ = text(raw, &r.IDToken)
+	}
+	if len(r.RefreshToken) > MaxTokenLength || len(r.IDToken) > MaxTokenLength {
+		return nil, invalid("refresh_token or id_token is longer than 16 KiB")
 	}
 	r.Life, ok = expiresIn(members["expires_in"])
 	if !ok {

@@ -44,6 +44,9 @@ const (
 	ClientSecretPost  ClientAuth = "client_secret_post"
 	ClientSecretJWT   ClientAuth = "client_secret_jwt"
 	PrivateKeyJWT     ClientAuth = "private_key_jwt"
+	// ClientAuthNone is a public client (RFC 6749 §2.1): in the interactive flow alone, where
+	// PKCE stands in for a secret.
+	ClientAuthNone ClientAuth = "none"
 )
 
 // Record is one upstream MCP server. The JSON names are LiteLLM's where it has

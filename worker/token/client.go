@@ -91,6 +91,13 @@ func (e *Engine) header(ctx context.Context, p *plan, who *access.Principal) ([]
 			return pr.values, pr.entry, nil
 		}
 	}
+	if p.interactive {
+		t, en, err := e.resolveConnected(ctx, p, who)
+		if err != nil {
+			return nil, nil, err
+		}
+		return p.prepare(t, en), en, nil
+	}
 	t, err := e.target(ctx, p, who)
 	if err != nil {
 		return nil, nil, err

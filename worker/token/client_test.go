@@ -130,7 +130,6 @@ func TestServersThatAreNotCalled(t *testing.T) {
 		"no secret":            {func(r *registry.Record) { r.Secrets = map[string]registry.SealedSecret{} }, "credentials_incomplete"},
 		"no client id":         {func(r *registry.Record) { r.ClientID = "" }, "credentials_incomplete"},
 		"no private key":       {func(r *registry.Record) { r.TokenEndpointAuthMethod = registry.PrivateKeyJWT }, "credentials_incomplete"},
-		"interactive":          {func(r *registry.Record) { r.OAuth2Flow = registry.FlowAuthorizationCode }, "interactive_authorization_required"},
 		"no auth_value":        {func(r *registry.Record) { r.AuthType = registry.AuthBearer }, "credentials_incomplete"},
 		"a caller without JWT": {func(r *registry.Record) { r.OAuth2Flow = registry.FlowTokenExchange }, "subject_token_missing"},
 	} {

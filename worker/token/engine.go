@@ -77,6 +77,7 @@ const (
 	CauseRefresh      Cause = "refresh" // an administrator asked
 	CauseTest         Cause = "test"    // an administrator tries a record out; nothing is kept
 	CauseCron         Cause = "cron"    // keep_warm
+	CauseConnect      Cause = "connect" // a person has authorized the gateway
 )
 
 // Mint is the audit row of one token request. It holds no token byte.

@@ -146,9 +146,6 @@ func (e *Engine) manageable(ctx context.Context, rec *registry.Record, st *Statu
 	p := e.plan(rec)
 	if p.refusal != nil {
 		st.State, st.Message = StateUnusable, problem.From(p.refusal).Message
-		if problem.From(p.refusal).Code == "interactive_authorization_required" {
-			st.State = StateNotApplicable
-		}
 		return p, nil
 	}
 	if !p.oauth {

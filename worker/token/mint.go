@@ -49,6 +49,10 @@ func (e *Engine) point(ctx context.Context, row Mint) {
 // mintLocally is what an instance does while the minter is out of reach. Its flight
 // is single in this instance only.
 func (e *Engine) mintLocally(ctx context.Context, s *slot, t *target, why Cause, who caller) (*entry, error) {
+	if t.subject != "" {
+		// The refresh token is in the object alone, and two users of it would end it.
+		return nil, &oauth.Failure{Class: oauth.Unavailable, Code: "connection_unavailable", Message: "The connection to server " + t.rec.Slug + " cannot be read now."}
+	}
 	g, err := e.grantOf(t)
 	if err != nil {
 		return nil, err

@@ -21,8 +21,9 @@ import (
 type mintRequest struct {
 	Grant    oauth.Grant `json:"grant"`
 	ServerID string      `json:"server_id"`
-	IssuerAt string      `json:"issuer_at"` // origin of the token endpoint
-	Origin   string      `json:"origin"`    // of the upstream
+	IssuerAt string      `json:"issuer_at"`         // target.issuerAt
+	Subject  string      `json:"subject,omitempty"` // of a connection
+	Origin   string      `json:"origin"`            // of the upstream
 	Cause    Cause       `json:"cause"`
 	Have     string      `json:"have,omitempty"` // fingerprint of the token that is not good enough
 	Caller   caller      `json:"caller"`
@@ -47,7 +48,7 @@ func (e *Engine) askMinter(ctx context.Context, s *slot, t *target, why Cause, h
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(mintRequest{Grant: *g, ServerID: t.rec.ServerID, IssuerAt: t.issuerAt, Origin: t.origin, Cause: why, Have: have, Caller: who})
+	body, err := json.Marshal(mintRequest{Grant: *g, ServerID: t.rec.ServerID, IssuerAt: t.issuerAt, Subject: t.subject, Origin: t.origin, Cause: why, Have: have, Caller: who})
 	if err != nil {
 		return nil, err
 	}

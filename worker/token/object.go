@@ -39,6 +39,9 @@ type minterState struct {
 	// LastFailure stays after a success, for the status.
 	LastFailure *oauth.Failure `json:"last_failure,omitempty"`
 
+	// Connection is a Connection, sealed, in the object of an interactive server.
+	Connection []byte `json:"connection,omitempty"`
+
 	// Refusals of tokens by the upstream, in a row.
 	Refusals  int   `json:"refusals,omitempty"`
 	RefusedAt int64 `json:"refused_at,omitempty"` // when a token was last minted because of one
@@ -95,6 +98,13 @@ func (e *Engine) ServeObject(w http.ResponseWriter, r *http.Request, a platform.
 			return
 		}
 		answer, err = e.servePurge(r.Context(), a, &req)
+	case "connect", "disconnect", "want":
+		var req connectRequest
+		if json.Unmarshal(plain, &req) != nil {
+			problem.Write(w, r, problem.New(http.StatusBadRequest, "invalid_json", "The message is not JSON."))
+			return
+		}
+		answer, err = e.serveConnection(r.Context(), a, action, &req)
 	case "status":
 		answer, err = e.serveStatus(r.Context(), a)
 	case "bind":
@@ -251,8 +261,20 @@ func (e *Engine) flyMint(ctx context.Context, a platform.Actor, req *mintRequest
 // between.
 func (e *Engine) mintInObject(ctx context.Context, a platform.Actor, req *mintRequest, generation int64) (st *minterState, once []byte, after func(), err error) {
 	after = func() {}
-	t := &target{identity: a.Name, issuerAt: req.IssuerAt, origin: req.Origin}
-	tok, failed := e.mint(ctx, &req.Grant, Mint{
+	t := &target{identity: a.Name, issuerAt: req.IssuerAt, origin: req.Origin, subject: req.Subject}
+	g, conn := &req.Grant, (*Connection)(nil)
+	if t.subject != "" {
+		st, _, err := loadMinter(ctx, a.Storage)
+		if err != nil {
+			return nil, nil, after, err
+		}
+		if g, conn, err = e.renewal(st, a.Name, req); err != nil {
+			return &minterState{
+				Generation: generation, Failure: oauth.FailureOf(err), NotBefore: time.Now().Add(unconnectedPause).UnixMilli(),
+			}, nil, after, nil
+		}
+	}
+	tok, failed := e.mint(ctx, g, Mint{
 		ServerID: req.ServerID, Server: req.Grant.Server, Cause: req.Cause, CallerID: req.Caller.ID, KeyID: req.Caller.KeyID,
 	})
 	now := time.Now()
@@ -262,9 +284,19 @@ func (e *Engine) mintInObject(ctx context.Context, a platform.Actor, req *mintRe
 		v = storedOf(tok, generation, req.Cause)
 		sealed = e.store.seal(&v, t)
 	}
+	purged := false
 	st, err = e.updateMinter(ctx, a.Storage, func(st *minterState) error {
-		if st.Generation != generation {
-			return errPurgedMeanwhile
+		if conn != nil {
+			// What became of the refresh token is true even if the token is void.
+			if err := e.rotate(st, a.Name, conn, tok, failed); err != nil {
+				return err
+			}
+		}
+		if purged = st.Generation != generation; purged {
+			if conn == nil {
+				return errPurgedMeanwhile
+			}
+			return nil
 		}
 		st.Attempts++
 		if req.Cause == CauseUnauthorized {
@@ -278,6 +310,9 @@ func (e *Engine) mintInObject(ctx context.Context, a platform.Actor, req *mintRe
 		}
 		if failed != nil {
 			f := oauth.FailureOf(failed)
+			if conn != nil && f.OAuthError == "invalid_grant" {
+				f = connectionEnded(req.Grant.Server)
+			}
 			st.Failures++
 			st.Failure, st.LastFailure, st.FailedAt = f, f, now.UnixMilli()
 			st.NotBefore = now.Add(e.pause(f, st.Failures)).UnixMilli()
@@ -289,6 +324,9 @@ func (e *Engine) mintInObject(ctx context.Context, a platform.Actor, req *mintRe
 		st.IssuedAt, st.ExpiresAt, st.Cause, st.SecretUsed = v.IssuedAt, v.ExpiresAt, v.Cause, v.SecretUsed
 		return nil
 	})
+	if err == nil && purged {
+		err = errPurgedMeanwhile
+	}
 	switch {
 	case errors.Is(err, errPurgedMeanwhile):
 		e.count.discarded("purged")

@@ -32,7 +32,8 @@ type plan struct {
 	credential   string  // name of the header that carries the token
 	prefix       string  // before the token
 	oauth        bool    // a token is needed
-	perCaller    bool    // the token depends on the caller's JWT
+	perCaller    bool    // the token depends on the caller: the JWT, or whose connection it is
+	interactive  bool    // the token is of a connection
 	grant        oauth.Grant
 	origin       string // of the upstream
 
@@ -63,8 +64,9 @@ type target struct {
 	rec      *registry.Record
 	grant    oauth.Grant // without secrets
 	identity string
-	issuerAt string // origin of the token endpoint
+	issuerAt string // origin of the token endpoint; of a connection: its subject
 	origin   string // of the upstream
+	subject  string // of a connection
 	slot     atomic.Pointer[slot]
 }
 
@@ -234,7 +236,7 @@ func (p *plan) planToken(rec *registry.Record) {
 	}
 	p.perCaller = rec.OAuth2Flow == registry.FlowJWTBearer || rec.OAuth2Flow == registry.FlowTokenExchange
 	if rec.OAuth2Flow == registry.FlowAuthorizationCode {
-		p.refusal = problem.New(http.StatusBadGateway, "interactive_authorization_required", "Server "+rec.Slug+" uses the interactive flow: the gateway holds no token of its own for it.")
+		p.perCaller, p.interactive = true, true
 		return
 	}
 	if !p.discovers() && !p.perCaller {
@@ -255,6 +257,9 @@ func newTarget(rec *registry.Record, g oauth.Grant, origin string) *target {
 
 // target answers which token a call of this principal needs.
 func (e *Engine) target(ctx context.Context, p *plan, who *access.Principal) (*target, error) {
+	if p.interactive {
+		return e.connected(p, who), nil
+	}
 	p.mu.Lock()
 	wide := p.wide
 	p.mu.Unlock()

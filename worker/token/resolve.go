@@ -224,7 +224,10 @@ func (e *Engine) tend(ctx context.Context, p *plan, en *entry, now time.Time, wh
 // refreshEarly starts the one early refresh of this instance; the token in use
 // serves on meanwhile.
 func (e *Engine) refreshEarly(ctx context.Context, p *plan, now time.Time, who *access.Principal) {
-	t := p.using.Load()
+	e.refreshTarget(ctx, p.using.Load(), now, who)
+}
+
+func (e *Engine) refreshTarget(ctx context.Context, t *target, now time.Time, who *access.Principal) {
 	s := t.slot.Load()
 	if s == nil {
 		return

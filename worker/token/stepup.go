@@ -3,8 +3,10 @@ package token
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/grantway/grantway/worker/oauth"
+	"github.com/grantway/grantway/worker/problem"
 )
 
 // maxScopes bounds the scopes of a token after a step-up.
@@ -14,6 +16,9 @@ const maxScopes = 50
 // one token with the union of the scopes, for this and later calls, and one replay.
 func (c *client) stepUp(p *plan, r *http.Request, resp *http.Response, wanted string) (*http.Response, error) {
 	e := c.e
+	if p.interactive {
+		return c.askForScopes(p, r, resp, wanted)
+	}
 	if !c.rec.AllowStepUp || p.perCaller || !replayable(r) {
 		e.count.stepUp("not_allowed")
 		return resp, nil
@@ -65,4 +70,20 @@ func (p *plan) narrow(wide *target) {
 	if p.wide == wide {
 		p.wide = nil
 	}
+}
+
+// askForScopes remembers what the upstream wants and says where the person can grant
+// it: nobody else can widen a connection.
+func (c *client) askForScopes(p *plan, r *http.Request, resp *http.Response, wanted string) (*http.Response, error) {
+	scopes := oauth.ScopeList(wanted, maxScopes)
+	if len(scopes) == 0 {
+		return resp, nil
+	}
+	if err := c.e.wantScopes(r.Context(), c.e.connected(p, c.who), scopes); err != nil {
+		return resp, nil
+	}
+	c.e.count.stepUp("asked")
+	discard(resp)
+	return nil, problem.New(http.StatusForbidden, "interactive_step_up_required",
+		"Server "+c.rec.Slug+" asks for further scopes ("+strings.Join(scopes, " ")+"): authorize again at /connect/"+c.rec.Slug+".")
 }

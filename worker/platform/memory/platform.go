@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/grantway/grantway/worker/platform"
@@ -163,4 +165,19 @@ func (noCrypto) Sign(context.Context, string, []byte, []byte) ([]byte, error) {
 
 func (noCrypto) Verify(context.Context, string, []byte, []byte, []byte) (bool, error) {
 	return false, platform.ErrUnsupported
+}
+
+// ObjectNames answers the names of the objects of a class that have been used, for a
+// test to look into their storage.
+func (p *Platform) ObjectNames(class platform.Class) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for id := range p.actors {
+		if name, ok := strings.CutPrefix(id, string(class)+"/"); ok {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

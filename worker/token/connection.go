@@ -1,0 +1,401 @@
+package token
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/oauth"
+	"github.com/grantway/grantway/worker/platform"
+	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/registry"
+)
+
+// SharedSubject is whose connection serves callers that have none of their own: the
+// identity that an administrator has connected for all.
+const SharedSubject = "shared"
+
+// CodeNotConnected is the failure of a call to an interactive server by a caller for
+// whom nobody has authorized the gateway there.
+const CodeNotConnected = "interactive_authorization_required"
+
+// CodeConnectionEnded is the failure of a call whose connection the authorization server
+// does not renew any more.
+const CodeConnectionEnded = "connection_ended"
+
+// unconnectedPause is how long an instance believes that there is no connection.
+const unconnectedPause = 5 * time.Second
+
+// Connection is a person's authorization of the gateway at an interactive server
+// (RFC 6749 §4.1): everything that renewing the access token needs. It is kept in
+// the MINTER object of its identity key, sealed for the object and the subject.
+type Connection struct {
+	Subject   string              `json:"subject"` // principal id, or SharedSubject
+	Account   string              `json:"account,omitempty"`
+	Issuer    string              `json:"issuer"`
+	TokenURL  string              `json:"token_url"`
+	RevokeURL string              `json:"revoke_url,omitempty"`
+	ClientID  string              `json:"client_id"`
+	Method    registry.ClientAuth `json:"method"`
+	// ClientSecret is that of a client which the gateway has registered; one of the
+	// record is not copied here.
+	ClientSecret string    `json:"client_secret,omitempty"`
+	Registered   bool      `json:"registered,omitempty"` // the client is the gateway's own, not the record's
+	RefreshToken string    `json:"refresh_token,omitempty"`
+	Resource     string    `json:"resource,omitempty"`
+	Scopes       []string  `json:"scopes,omitempty"` // asked for
+	ConnectedBy  string    `json:"connected_by"`     // principal id
+	ConnectedAt  time.Time `json:"connected_at"`
+	Ended        bool      `json:"ended,omitempty"`  // the authorization server refuses to renew it
+	Wanted       []string  `json:"wanted,omitempty"` // scopes that an upstream asked for since
+}
+
+// ConnectionStatus is what may be known of a connection. It holds no byte of a token.
+type ConnectionStatus struct {
+	Connected   bool       `json:"connected"`
+	Ended       bool       `json:"ended,omitempty"` // to be connected again
+	Shared      bool       `json:"shared"`
+	Account     string     `json:"account,omitempty"`
+	Issuer      string     `json:"issuer,omitempty"`
+	Scope       string     `json:"scope,omitempty"`
+	Wanted      []string   `json:"wanted_scopes,omitempty"`
+	ConnectedBy string     `json:"connected_by,omitempty"`
+	ConnectedAt *time.Time `json:"connected_at"`
+	ExpiresAt   *time.Time `json:"expires_at"` // of the access token
+	Renewable   bool       `json:"renewable"`  // there is a refresh token
+	LastError   string     `json:"last_error,omitempty"`
+}
+
+// connectionTarget answers the target of a subject's connection. A change of where
+// or as whom the gateway authorizes makes it another one; a new client secret does not.
+func connectionTarget(rec *registry.Record, g oauth.Grant, origin, subject string) *target {
+	h := sha256.New()
+	part(h, "grantway connection v1")
+	for _, s := range []string{rec.ServerID, origin, rec.Issuer, rec.TokenURL, rec.AuthorizationURL, rec.ClientID, rec.UpstreamResource, subject} {
+		part(h, s)
+	}
+	return &target{rec: rec, grant: g, origin: origin, identity: hex.EncodeToString(h.Sum(nil)), issuerAt: "subject " + subject, subject: subject}
+}
+
+// subjectOf answers whose connection a principal uses first.
+func subjectOf(who *access.Principal) string {
+	if who == nil {
+		return SharedSubject
+	}
+	return who.ID
+}
+
+// connected answers the target of the caller's own connection, or of the shared one
+// while the caller is known to have none.
+func (e *Engine) connected(p *plan, who *access.Principal) *target {
+	own := connectionTarget(p.rec.Load(), p.grant, p.origin, subjectOf(who))
+	if own.subject == SharedSubject {
+		return own
+	}
+	if f, _ := e.slots.get(own.identity).failing(time.Now()); f != nil && f.Code == CodeNotConnected {
+		return connectionTarget(p.rec.Load(), p.grant, p.origin, SharedSubject)
+	}
+	return own
+}
+
+// resolveConnected answers the token of the caller's connection, or of the shared one.
+func (e *Engine) resolveConnected(ctx context.Context, p *plan, who *access.Principal) (*target, *entry, error) {
+	t := e.connected(p, who)
+	en, err := e.resolve(ctx, t, CauseMiss, "", who)
+	if err != nil && t.subject != SharedSubject && problem.From(err).Code == CodeNotConnected {
+		shared := connectionTarget(p.rec.Load(), p.grant, p.origin, SharedSubject)
+		if en, serr := e.resolve(ctx, shared, CauseMiss, "", who); serr == nil || problem.From(serr).Code != CodeNotConnected {
+			return shared, en, serr
+		}
+	}
+	if err != nil {
+		return t, nil, forbidden(err)
+	}
+	if now := time.Now(); now.After(en.refreshAt) {
+		e.refreshTarget(ctx, t, now, who)
+	}
+	return t, en, nil
+}
+
+// forbidden gives the failures that only the caller can mend a status that says so.
+func forbidden(err error) error {
+	p := problem.From(err)
+	if p.Code != CodeNotConnected && p.Code != CodeConnectionEnded {
+		return err
+	}
+	q := *p
+	q.Status = http.StatusForbidden
+	return &q
+}
+
+func notConnected(server string) *oauth.Failure {
+	return &oauth.Failure{Class: oauth.Misconfigured, Code: CodeNotConnected, Message: "Server " + server + " needs your authorization: connect your account at /connect/" + server + "."}
+}
+
+func connectionEnded(server string) *oauth.Failure {
+	return &oauth.Failure{Class: oauth.Rejected, Code: CodeConnectionEnded, Message: "The connection to server " + server + " has ended: connect your account again at /connect/" + server + "."}
+}
+
+// Connect keeps a connection and the access token that came with it. What was
+// connected for this subject before is void at once.
+func (e *Engine) Connect(ctx context.Context, rec *registry.Record, c Connection, tok *oauth.Token) error {
+	p := e.plan(rec)
+	if p.refusal != nil {
+		return p.refusal
+	}
+	t := connectionTarget(rec, p.grant, p.origin, c.Subject)
+	v := storedOf(tok, 0, CauseConnect)
+	return e.changeConnection(ctx, t, "connect", connectRequest{Connection: c, Token: v, Origin: t.origin})
+}
+
+// Disconnect forgets a subject's connection and voids its token. It answers the
+// connection as it was, nil if there was none, so that it can be revoked.
+func (e *Engine) Disconnect(ctx context.Context, rec *registry.Record, subject string) (*Connection, error) {
+	t, err := e.targetOfSubject(rec, subject)
+	if err != nil {
+		return nil, err
+	}
+	old, _, err := e.connection(ctx, t)
+	if err != nil || old == nil {
+		return nil, err
+	}
+	return old, e.changeConnection(ctx, t, "disconnect", connectRequest{Connection: Connection{Subject: subject}, Origin: t.origin})
+}
+
+// WantScopes remembers scopes that the upstream asked for, so that the next
+// authorization asks for them too.
+func (e *Engine) wantScopes(ctx context.Context, t *target, scopes []string) error {
+	return e.changeConnection(ctx, t, "want", connectRequest{Connection: Connection{Subject: t.subject, Wanted: scopes}, Origin: t.origin})
+}
+
+// ConnectionStatus answers how a subject's connection is.
+func (e *Engine) ConnectionStatus(ctx context.Context, rec *registry.Record, subject string) (*ConnectionStatus, error) {
+	t, err := e.targetOfSubject(rec, subject)
+	if err != nil {
+		return nil, err
+	}
+	c, st, err := e.connection(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	out := &ConnectionStatus{Shared: subject == SharedSubject}
+	if c == nil {
+		return out, nil
+	}
+	out.Connected, out.Ended = !c.Ended, c.Ended
+	out.Account, out.Issuer, out.Wanted, out.ConnectedBy, out.Renewable = c.Account, c.Issuer, c.Wanted, c.ConnectedBy, c.RefreshToken != ""
+	out.ConnectedAt = moment(c.ConnectedAt)
+	if st.ExpiresAt > 0 {
+		out.ExpiresAt, out.Scope = moment(time.UnixMilli(st.ExpiresAt)), st.Scope
+		if !out.Renewable && time.Now().UnixMilli() >= st.ExpiresAt {
+			out.Connected, out.Ended = false, true
+		}
+	}
+	if st.Failure != nil {
+		out.LastError = st.Failure.Code
+	}
+	return out, nil
+}
+
+// WantedScopes answers the scopes that a new authorization of this subject should ask for
+// besides the record's.
+func (e *Engine) WantedScopes(ctx context.Context, rec *registry.Record, subject string) []string {
+	t, err := e.targetOfSubject(rec, subject)
+	if err != nil {
+		return nil
+	}
+	c, _, err := e.connection(ctx, t)
+	if err != nil || c == nil {
+		return nil
+	}
+	out := slices.Clone(c.Wanted)
+	if len(out) > 0 { // a wider token keeps what it had
+		for _, s := range c.Scopes {
+			if !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+func (e *Engine) targetOfSubject(rec *registry.Record, subject string) (*target, error) {
+	p := e.plan(rec)
+	if p.refusal != nil {
+		return nil, p.refusal
+	}
+	return connectionTarget(rec, p.grant, p.origin, subject), nil
+}
+
+func (e *Engine) connection(ctx context.Context, t *target) (*Connection, *minterState, error) {
+	st := &minterState{}
+	if err := e.callMinter(ctx, t.identity, "status", e.keyring.Seal(nil, "status", t.identity), st); err != nil {
+		return nil, nil, unreachableConnection(err)
+	}
+	c, err := e.openConnection(st, t.identity, t.subject)
+	return c, st, err
+}
+
+func unreachableConnection(err error) error {
+	p := problem.New(http.StatusServiceUnavailable, "connection_unavailable", "The connection cannot be read or changed now.")
+	p.RetryAfter = 5
+	return p.Because(err)
+}
+
+// Exchange performs an authorization code grant for a record. The client's secret is the
+// record's unless the grant brings its own.
+func (e *Engine) Exchange(ctx context.Context, rec *registry.Record, g oauth.Grant, own bool, who *access.Principal) (*oauth.Token, error) {
+	if !own {
+		full, err := e.grantOf(&target{rec: rec, grant: g})
+		if err != nil {
+			return nil, err
+		}
+		g = *full
+	}
+	caller := callerOf(who)
+	return e.mint(ctx, &g, Mint{ServerID: rec.ServerID, Server: rec.Slug, Cause: CauseConnect, CallerID: caller.ID, KeyID: caller.KeyID})
+}
+
+// connectRequest changes the connection in a MINTER object.
+type connectRequest struct {
+	Connection Connection `json:"connection"`
+	Token      stored     `json:"token"`
+	Origin     string     `json:"origin"`
+}
+
+func (e *Engine) changeConnection(ctx context.Context, t *target, action string, req connectRequest) error {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return err
+	}
+	var a purgeAnswer
+	if err := e.callMinter(ctx, t.identity, action, e.keyring.Seal(body, action, t.identity), &a); err != nil {
+		return unreachableConnection(err)
+	}
+	s := e.slot(t)
+	s.raise(a.Generation)
+	s.mu.Lock()
+	s.failure, s.failures, s.notBefore = nil, 0, time.Time{}
+	s.mu.Unlock()
+	return nil
+}
+
+// serveConnection changes the object's connection.
+func (e *Engine) serveConnection(ctx context.Context, a platform.Actor, action string, req *connectRequest) (*purgeAnswer, error) {
+	t := &target{identity: a.Name, issuerAt: "subject " + req.Connection.Subject, origin: req.Origin, subject: req.Connection.Subject}
+	st, err := e.updateMinter(ctx, a.Storage, func(st *minterState) error {
+		old, err := e.openConnection(st, a.Name, t.subject)
+		if err != nil && action != "connect" {
+			return err
+		}
+		switch action {
+		case "want":
+			if old == nil {
+				return nil
+			}
+			for _, s := range req.Connection.Wanted {
+				if !slices.Contains(old.Wanted, s) && len(old.Wanted) < maxScopes {
+					old.Wanted = append(old.Wanted, s)
+				}
+			}
+			return e.keepConnection(st, a.Name, old)
+		case "disconnect":
+			st.Generation++
+			st.forget()
+			st.Connection = nil
+		default:
+			st.Generation++
+			st.forget()
+			v := req.Token
+			v.Generation = st.Generation
+			st.Sealed, st.Fingerprint, st.Scope = e.store.seal(&v, t), fingerprintOf(v.Token), v.Scope
+			st.IssuedAt, st.ExpiresAt, st.Cause, st.SecretUsed = v.IssuedAt, v.ExpiresAt, v.Cause, v.SecretUsed
+			if err := e.keepConnection(st, a.Name, &req.Connection); err != nil {
+				return err
+			}
+		}
+		st.Failure, st.Failures, st.NotBefore, st.Refusals, st.RefusedAt = nil, 0, 0, 0, 0
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if action != "want" {
+		// The store's copy is of the old connection; the object has the new token.
+		if err := e.store.bury(ctx, t, st.Generation); err != nil {
+			e.count.degraded("kv")
+		}
+	}
+	return &purgeAnswer{Generation: st.Generation}, nil
+}
+
+func (e *Engine) keepConnection(st *minterState, identity string, c *Connection) error {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	st.Connection = e.keyring.Seal(b, "connection", identity, c.Subject)
+	return nil
+}
+
+// openConnection answers the connection in an object's state, nil if there is none. One
+// that was sealed for another object or subject does not open.
+func (e *Engine) openConnection(st *minterState, identity, subject string) (*Connection, error) {
+	if st.Connection == nil {
+		return nil, nil
+	}
+	b, err := e.keyring.Open(st.Connection, "connection", identity, subject)
+	if err != nil {
+		return nil, problem.New(http.StatusServiceUnavailable, "secret_unreadable", "A stored connection cannot be opened with the gateway's sealing keys. Restore the key, or connect again.").Because(err)
+	}
+	c := &Connection{}
+	if err := json.Unmarshal(b, c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// rotate takes over what a renewal brought: the next refresh token (RFC 6749 §6), or
+// that there will be none. A connection that was replaced meanwhile is left alone.
+func (e *Engine) rotate(st *minterState, identity string, used *Connection, tok *oauth.Token, failed error) error {
+	c, err := e.openConnection(st, identity, used.Subject)
+	if err != nil || c == nil || c.RefreshToken != used.RefreshToken {
+		return err
+	}
+	switch {
+	case failed != nil && oauth.FailureOf(failed).OAuthError == "invalid_grant":
+		c.Ended, c.RefreshToken = true, ""
+	case failed == nil && tok.RefreshToken != "":
+		c.RefreshToken = tok.RefreshToken
+	default:
+		return nil
+	}
+	return e.keepConnection(st, identity, c)
+}
+
+// renewal completes the grant of a mint with the object's connection. A failure here is
+// not one of the authorization server and is not remembered.
+func (e *Engine) renewal(st *minterState, identity string, req *mintRequest) (*oauth.Grant, *Connection, error) {
+	c, err := e.openConnection(st, identity, req.Subject)
+	if err != nil {
+		return nil, nil, oauth.FailureOf(err)
+	}
+	switch {
+	case c == nil:
+		return nil, nil, notConnected(req.Grant.Server)
+	case c.Ended || c.RefreshToken == "":
+		return nil, nil, connectionEnded(req.Grant.Server)
+	}
+	g := req.Grant
+	g.TokenURL, g.Issuer, g.ClientID, g.Method, g.Resource, g.Scopes = c.TokenURL, c.Issuer, c.ClientID, c.Method, c.Resource, nil
+	g.RefreshToken = c.RefreshToken
+	if c.Registered {
+		g.Secret, g.NextSecret, g.PrivateKey = c.ClientSecret, "", nil
+	}
+	return &g, c, nil
+}
