@@ -233,3 +233,38 @@ func TestEras(t *testing.T) {
 		}
 	}
 }
+
+func TestHealthAndTests(t *testing.T) {
+	for _, stateless := range []bool{true, false} {
+		w := newWorld(t)
+		url := w.upstream(stateless)
+		id := w.register("demo", url)
+		status, out := w.do("GET", "/v1/mcp/server/"+id+"/health", "")
+		require.Equal(t, http.StatusOK, status, "%v", out)
+		assert.Equal(t, "ok", out["status"], "%v", out)
+		assert.EqualValues(t, 2, out["tool_count"])
+		assert.Len(t, out["steps"], 3)
+		mints := w.mints.Load()
+
+		body := fmt.Sprintf(`{"server_name":"x","slug":"x","url":%q,"transport":"http","auth_type":"oauth2","oauth2_flow":"client_credentials",
+			"client_id":"client-1","token_url":%q,"token_endpoint_auth_method":"client_secret_basic","allowed_tools":[],"credentials":{"client_secret":"secret-1"}}`, url, w.tokens.URL+"/token")
+		status, out = w.do("POST", "/mcp-rest/test/connection", body)
+		require.Equal(t, http.StatusOK, status, "%v", out)
+		assert.Equal(t, "ok", out["status"])
+		assert.Nil(t, out["error"])
+		status, out = w.do("POST", "/mcp-rest/test/tools/list", body)
+		require.Equal(t, http.StatusOK, status, "%v", out)
+		assert.Len(t, out["tools"], 2, "all tools, whatever is allowed")
+		assert.Equal(t, mints+2, w.mints.Load(), "a test uses a token of its own each time")
+
+		status, out = w.do("POST", "/mcp-rest/test/connection", strings.Replace(body, "secret-1", "wrong", 1))
+		assert.GreaterOrEqual(t, status, 400)
+		assert.Equal(t, "error", out["status"])
+		assert.NotEmpty(t, out["error"].(map[string]any)["code"])
+		assert.NotContains(t, fmt.Sprint(out), "wrong")
+
+		status, out = w.do("POST", "/mcp-rest/test/connection", strings.Replace(body, url, "http://127.0.0.1:1/mcp", 1))
+		assert.Equal(t, http.StatusBadGateway, status)
+		assert.Equal(t, false, out["steps"].([]any)[1].(map[string]any)["ok"], "%v", out)
+	}
+}

@@ -4,8 +4,10 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/mcp"
 	"github.com/grantway/grantway/worker/mcp/admission"
+	"github.com/grantway/grantway/worker/mcp/health"
 	"github.com/grantway/grantway/worker/mcp/lists"
 	"github.com/grantway/grantway/worker/mcp/rest"
 	"github.com/grantway/grantway/worker/mcp/session"
@@ -57,6 +59,7 @@ func (g *Gateway) wireMCP() {
 		Gate:          gate,
 		Upstream:      up,
 		Lists:         list,
+		Recorder:      g.trail,
 		Log:           g.platform.Log(),
 		MaxBody:       mcp.DefaultLimits.MaxBody,
 		FanOut:        mcp.DefaultLimits.FanOut,
@@ -64,6 +67,27 @@ func (g *Gateway) wireMCP() {
 	})
 	g.routes["mcp"] = g.mcp
 	g.routes["mcp-rest"] = g.rest
+	g.wireHealth(up, list)
+}
+
+// wireHealth mounts the checks of servers, saved and unsaved.
+func (g *Gateway) wireHealth(up *upstream.Client, list *lists.Lists) {
+	h := &health.Handler{
+		Tokens:   g.tokens,
+		Upstream: up,
+		Lists:    list,
+		Source:   g.source,
+		Drafter:  g.admin,
+		Log:      g.platform.Log(),
+		FanOut:   mcp.DefaultLimits.FanOut,
+		Timeout:  health.Timeout,
+	}
+	g.admin.Mount("GET /v1/mcp/server/health", access.RoleViewer, h.Many)
+	g.admin.Mount("GET /v1/mcp/server/{id}/health", access.RoleViewer, h.One)
+	g.admin.Mount("POST /mcp-rest/test/connection", access.RoleAdmin, h.TestConnection)
+	g.admin.Mount("POST /mcp-rest/test/tools/list", access.RoleAdmin, h.TestTools)
+	g.rest.Handle("POST /mcp-rest/test/connection", g.admin)
+	g.rest.Handle("POST /mcp-rest/test/tools/list", g.admin)
 }
 
 // fallback serves /{server}/mcp, the alias of /mcp/{server}.

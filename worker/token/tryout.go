@@ -53,21 +53,27 @@ type TestResult struct {
 // Test mints a token for a record, saved or not, and throws it away. It reads and
 // writes neither cache nor minter, so it can neither use nor disturb what serves calls.
 func (e *Engine) Test(ctx context.Context, rec *registry.Record, who *access.Principal) *TestResult {
+	r, _, _ := e.try(ctx, rec, who)
+	return r
+}
+
+// try is Test; it answers the token too, nil where none is needed.
+func (e *Engine) try(ctx context.Context, rec *registry.Record, who *access.Principal) (*TestResult, *plan, *oauth.Token) {
 	r := &TestResult{Stage: StageConfiguration}
 	p := e.newPlan(rec)
 	if p.refusal != nil {
-		return r.refuse(problem.From(p.refusal))
+		return r.refuse(problem.From(p.refusal)), p, nil
 	}
 	if !p.oauth {
 		r.OK, r.Stage, r.Message = true, StageDone, "This server needs no access token: its credential is sent as it is."
-		return r
+		return r, p, nil
 	}
 	g := p.grant
 	if p.discovers() {
 		r.Stage = StageDiscovery
 		f := &found{}
 		if err := e.look(ctx, p, f); err != nil {
-			return r.fail(oauth.FailureOf(err))
+			return r.fail(oauth.FailureOf(err)), p, nil
 		}
 		g.TokenURL, g.Issuer = f.tokenURL, f.issuer
 		if g.Resource == "auto" {
@@ -81,7 +87,7 @@ func (e *Engine) Test(ctx context.Context, rec *registry.Record, who *access.Pri
 	r.TokenURL, r.Issuer, r.Resource, r.Method = g.TokenURL, g.Issuer, g.Resource, string(g.Method)
 	grant, err := e.grantOf(newTarget(rec, g, p.origin))
 	if err != nil {
-		return r.refuse(problem.From(err))
+		return r.refuse(problem.From(err)), p, nil
 	}
 	who2 := callerOf(who)
 	begin := time.Now()
@@ -92,7 +98,7 @@ func (e *Engine) Test(ctx context.Context, rec *registry.Record, who *access.Pri
 		if f.Status != 0 || f.Class == oauth.Unavailable {
 			r.Stage = StageIdP
 		}
-		return r.fail(f)
+		return r.fail(f), p, nil
 	}
 	r.OK, r.Stage, r.TokenType, r.IdPStatus = true, StageDone, "Bearer", tok.Status
 	r.ExpiresIn, r.LifeAssumed, r.Scope, r.SecretUsed = int(tok.ExpiresAt.Sub(tok.IssuedAt).Seconds()), tok.LifeAssumed, tok.Scope, tok.SecretUsed
@@ -106,7 +112,7 @@ func (e *Engine) Test(ctx context.Context, rec *registry.Record, who *access.Pri
 	case r.ExpiresIn < 60:
 		r.Message += " It lives less than a minute, so it is not shared between instances through KV."
 	}
-	return r
+	return r, p, tok
 }
 
 func (r *TestResult) refuse(p *problem.Problem) *TestResult {

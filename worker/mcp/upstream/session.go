@@ -171,3 +171,17 @@ func (c *Client) open(ctx context.Context, t Target, version string) (*session, 
 	}
 	return s, nil
 }
+
+// Close ends the target's pooled session at the server, if there is one.
+func (c *Client) Close(ctx context.Context, t Target) {
+	c.sessions.mu.Lock()
+	s := c.sessions.byKey[keyOf(t)]
+	delete(c.sessions.byKey, keyOf(t))
+	c.sessions.mu.Unlock()
+	if s == nil || s.id == "" {
+		return
+	}
+	if resp, err := c.Send(ctx, t, http.MethodDelete, legacyHeader(s.version, s.id), nil); err == nil {
+		_ = resp.Body.Close()
+	}
+}
