@@ -110,7 +110,7 @@ func ascii(s string, n int) string {
 
 // URI answers the URI, or URI template, under which the server's resource is shown.
 func (s *Space) URI(rec *registry.Record, uri string) string {
-	if s.Plain {
+	if s.Plain || rec.EmptyPrefix && !strings.HasPrefix(uri, scheme) {
 		return uri
 	}
 	return scheme + rec.Slug + "/" + uri
@@ -123,6 +123,11 @@ func (s *Space) FindURI(uri string) (rec *registry.Record, own string, ok bool) 
 	}
 	rest, ok := strings.CutPrefix(uri, scheme)
 	if !ok {
+		for _, r := range s.Servers {
+			if r.EmptyPrefix {
+				return r, uri, true
+			}
+		}
 		return nil, "", false
 	}
 	slug, own, ok := strings.Cut(rest, "/")

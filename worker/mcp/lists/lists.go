@@ -147,7 +147,7 @@ func (l *Lists) page(t upstream.Target, method string, reply *upstream.Reply) (*
 			p.TTL = time.Duration(*s) * time.Second
 		}
 	}
-	if method == "tools/list" && reply.Modern {
+	if method == "tools/list" {
 		p.Items = l.Learn(t.Record, p.Items)
 	}
 	return p, nil
