@@ -35,8 +35,9 @@ require_debian() {
 
 # npm_install DIR: the exact packages of its lock file, unless they are there already.
 npm_install() {
-  if [ "$1/package-lock.json" -nt "$1/node_modules/.package-lock.json" ]; then
+  local lock=$1/package-lock.json installed=$1/node_modules/.installed-lock.json
+  if ! cmp -s "$lock" "$installed"; then
     echo "Installing the packages of $1 …"
-    npm --prefix "$1" ci --no-audit --no-fund --loglevel=error
+    npm --prefix "$1" ci --no-audit --no-fund --loglevel=error >/dev/null && cp "$lock" "$installed"
   fi
 }
