@@ -2,6 +2,7 @@ package contract
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -128,6 +129,24 @@ func TestColdBurst(t *testing.T) {
 	g, u := theGateway(t), newUpstream(t)
 	server := u.create(t, g)
 	assert.Empty(t, g.burst(t, server.id, 100))
+	assert.Equal(t, 1, u.mints())
+}
+
+// Under a load that makes the program's memory grow, every caller still gets its own answer.
+func TestManyCallers(t *testing.T) {
+	g, u := theGateway(t), newUpstream(t)
+	record := with(u.record(), "max_concurrent_requests", 1000)
+	a := g.admin(t, "POST", "/v1/mcp/server", record)
+	require.Equal(t, 201, a.StatusCode, "%s", a.text)
+	id, _ := a.object(t)["server_id"].(string)
+	var keys []string
+	for i := range 5 {
+		a := g.admin(t, "POST", "/v1/keys", map[string]any{"name": fmt.Sprint("caller ", i), "role": "caller", "servers": []string{id}})
+		require.Equal(t, 201, a.StatusCode, "%s", a.text)
+		key, _ := a.object(t)["key"].(string)
+		keys = append(keys, key)
+	}
+	assert.Empty(t, g.burst(t, id, 600, keys...))
 	assert.Equal(t, 1, u.mints())
 }
 

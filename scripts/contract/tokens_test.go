@@ -178,16 +178,20 @@ func TestTokenEndpointAnswers(t *testing.T) {
 // maxFailures are shown of a burst.
 const maxFailures = 3
 
-// burst calls the tool echo by many callers at once and answers what went wrong.
-func (g *gateway) burst(t *testing.T, id string, callers int) (failures []string) {
+// burst calls the tool echo by many callers at once, each with its own message, and answers what went wrong. The callers
+// take turns with the keys; without any they use the administrator's.
+func (g *gateway) burst(t *testing.T, id string, callers int, keys ...string) (failures []string) {
 	t.Helper()
+	if len(keys) == 0 {
+		keys = []string{g.adminKey}
+	}
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	for i := range callers {
 		wait.Go(func() {
-			want := fmt.Sprint("caller ", i)
+			want := fmt.Sprint("caller ", i, ".")
 			a, err := g.send(t.Context(), "POST", "/mcp-rest/tools/call",
-				map[string]any{"server_id": id, "name": "echo", "arguments": map[string]any{"message": want}}, "Authorization", "Bearer "+g.adminKey)
+				map[string]any{"server_id": id, "name": "echo", "arguments": map[string]any{"message": want}}, "Authorization", "Bearer "+keys[i%len(keys)])
 			if err == nil && a.StatusCode == 200 && strings.Contains(string(a.text), want) {
 				return
 			}

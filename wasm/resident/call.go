@@ -4,6 +4,7 @@ package resident
 
 import (
 	"context"
+	gosync "sync"
 	"unsafe"
 
 	"github.com/grantway/grantway/wasm/abi"
@@ -18,6 +19,9 @@ type result struct {
 	n      int32
 }
 
+// tables guards every table of this package.
+var tables gosync.Mutex
+
 var (
 	lastCall int32
 	// pending are the calls that have not settled. A settlement finds its
@@ -25,8 +29,10 @@ var (
 	pending = map[int32]chan result{}
 )
 
-// begin starts an operation that belongs to request req.
-func begin(code abi.Op, req int32, meta, body []byte) (call int32, done chan result) {
+// enter makes a call known under an id that no other pending call has.
+func enter(done chan result) int32 {
+	tables.Lock()
+	defer tables.Unlock()
 	for {
 		lastCall++
 		if lastCall <= 0 {
@@ -36,9 +42,24 @@ func begin(code abi.Op, req int32, meta, body []byte) (call int32, done chan res
 			break
 		}
 	}
-	done = make(chan result, 1)
 	pending[lastCall] = done
-	call = lastCall
+	return lastCall
+}
+
+// take answers the channel of a pending call, which is no longer pending then; nil
+// for an unknown one.
+func take(call int32) chan result {
+	tables.Lock()
+	defer tables.Unlock()
+	done := pending[call]
+	delete(pending, call)
+	return done
+}
+
+// begin starts an operation that belongs to request req.
+func begin(code abi.Op, req int32, meta, body []byte) (call int32, done chan result) {
+	done = make(chan result, 1)
+	call = enter(done)
 	hostOp(int32(code), req, call,
 		unsafe.Pointer(unsafe.SliceData(meta)), int32(len(meta)),
 		unsafe.Pointer(unsafe.SliceData(body)), int32(len(body)))
@@ -55,8 +76,7 @@ func wait(ctx context.Context, name string, req, call int32, done chan result) (
 		}
 		return r, nil
 	case <-ctx.Done():
-		if _, open := pending[call]; open {
-			delete(pending, call)
+		if take(call) != nil {
 			sync(abi.SyncAbort, req, call, nil, nil)
 		} else {
 			discard(req, <-done)

@@ -31,17 +31,21 @@ func push(kind, id, metaLen, bodyLen, n int32) int32 {
 	meta, body := text(data[:metaLen]), data[metaLen:]
 	switch abi.Kind(kind) {
 	case abi.KindOK, abi.KindError:
-		if done := pending[id]; done != nil {
-			delete(pending, id)
+		if done := take(id); done != nil {
 			done <- result{failed: abi.Kind(kind) == abi.KindError, meta: meta, body: body, n: n}
 		}
 	case abi.KindCancel:
-		if cancel := alive[id]; cancel != nil {
+		tables.Lock()
+		cancel := alive[id]
+		tables.Unlock()
+		if cancel != nil {
 			cancel()
 		}
 	case abi.KindFetch, abi.KindObject, abi.KindScheduled:
 		ctx, cancel := context.WithCancel(context.WithValue(context.Background(), requestKey{}, id))
+		tables.Lock()
 		alive[id] = cancel
+		tables.Unlock()
 		start(job{ctx, event{kind: abi.Kind(kind), id: id, meta: meta, body: body, handle: n}})
 	default:
 		sync(abi.SyncRespond, id, abi.BodyBytes, []byte("501"), nil)

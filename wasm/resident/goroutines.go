@@ -20,13 +20,16 @@ var idle []chan job
 
 // start serves an event on a goroutine of its own. It does not block.
 func start(j job) {
-	n := len(idle)
-	if n == 0 {
+	tables.Lock()
+	var next chan job
+	if n := len(idle); n > 0 {
+		next, idle = idle[n-1], idle[:n-1]
+	}
+	tables.Unlock()
+	if next == nil {
 		go work(j)
 		return
 	}
-	next := idle[n-1]
-	idle = idle[:n-1]
 	next <- j
 }
 
@@ -35,10 +38,15 @@ func work(j job) {
 	next := make(chan job, 1)
 	for {
 		serve(j.ctx, j.event)
-		if len(idle) >= maxIdle {
+		tables.Lock()
+		full := len(idle) >= maxIdle
+		if !full {
+			idle = append(idle, next)
+		}
+		tables.Unlock()
+		if full {
 			return
 		}
-		idle = append(idle, next)
 		j = <-next
 	}
 }

@@ -4,8 +4,8 @@
 // serves every request of its isolate. It never holds an object of the host, only
 // ids; the host runs each operation in the context of the request that owns it.
 //
-// The guest has one thread and goroutines switch only where they wait, so the
-// tables here need no lock.
+// The guest has one thread, and still its tables need a lock: a goroutine may lose
+// the processor wherever it allocates, because the garbage collector makes it wait.
 package resident
 
 import (
@@ -107,7 +107,7 @@ func (p *Platform) DataPoint(ctx context.Context, d platform.DataPoint) {
 		body = binary.LittleEndian.AppendUint64(body, math.Float64bits(v))
 	}
 	call, _ := begin(abi.OpDataPoint, requestOf(ctx), []byte(b.String()), body)
-	delete(pending, call) // whatever comes of it, nobody waits
+	take(call) // whatever comes of it, nobody waits
 }
 
 func dropControl(r rune) rune {

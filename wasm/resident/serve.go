@@ -37,8 +37,11 @@ func serve(ctx context.Context, e event) {
 			w.fail()
 		}
 		w.finish()
-		alive[e.id]()
+		tables.Lock()
+		cancel := alive[e.id]
 		delete(alive, e.id)
+		tables.Unlock()
+		cancel()
 		sync(abi.SyncDone, e.id, 0, nil, nil)
 	}()
 	if e.kind == abi.KindScheduled {
