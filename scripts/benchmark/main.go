@@ -24,11 +24,12 @@ func main() {
 	flag.DurationVar(&options.duration, "duration", 6*time.Second, "length of one measurement")
 	flag.IntVar(&options.rounds, "rounds", 3, "how often each measurement is made, targets taking turns")
 	flag.IntVar(&options.soak, "soak", 100_000, "requests before memory is read; 0: none")
-	quick := flag.Bool("quick", false, "one round of one second, 5,000 requests before memory is read")
+	flag.BoolVar(&options.figures, "figures", true, "measure the token engine's promises, about a minute and a half")
+	quick := flag.Bool("quick", false, "one round of one second, 5,000 requests before memory is read, no figures")
 	native := flag.Bool("serve-native", false, "be the native Go proxy (used by the benchmark itself)")
 	flag.Parse()
 	if *quick {
-		options.duration, options.rounds, options.soak = time.Second, 1, 5_000
+		options.duration, options.rounds, options.soak, options.figures = time.Second, 1, 5_000, false
 	}
 	slog.SetLogLoggerLevel(slog.LevelError)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,6 +51,7 @@ type options struct {
 	hostsim, module, only, write string
 	duration                     time.Duration
 	rounds, soak                 int
+	figures                      bool
 }
 
 func (o options) wants(target string) bool {

@@ -39,6 +39,7 @@ type report struct {
 	memory  map[string][2]int64         // resident memory before and after the soak, in bytes
 	linear  [2]int64                    // linear memory of one instance before and after the soak, in bytes
 	starts  []time.Duration             // hostsim with a warm cache, sorted
+	figures []figure
 	options options
 }
 
@@ -86,6 +87,11 @@ func measure(ctx context.Context, options options) error {
 	}
 	if err := r.soak(ctx, config, targets); err != nil {
 		return err
+	}
+	if options.figures {
+		if r.figures, err = measureFigures(ctx, config); err != nil {
+			return err
+		}
 	}
 	if n := up.unauthorized.Load(); n > 0 {
 		return fmt.Errorf("%d requests reached the upstream without a token", n)

@@ -95,6 +95,16 @@ func (r *report) markdown() string {
 	}
 	fmt.Fprintf(&b, "\nFailed requests in all of it: %d.\n\n", failures)
 	r.writeTargets(&b)
+	if len(r.figures) > 0 {
+		fmt.Fprintf(&b, "\nThe token engine on hostsim, %d instances, demo authorization server and MCP server\n\n| what | promise | seen | |\n|---|---|---|---|\n", figureInstances)
+		for _, f := range r.figures {
+			kept := "kept"
+			if !f.kept {
+				kept = "**not kept**"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.what, f.promise, f.seen, kept)
+		}
+	}
 	return b.String()
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -113,39 +112,18 @@ func startHostsim(ctx context.Context, config targetConfig, hostsim, address, da
 	return nil, 0, fmt.Errorf("hostsim did not start: %s", t.log)
 }
 
-// register tells a Grantway of the upstream and calls it once, so that its token is cached.
+// register tells a Grantway of the upstream.
 func (t *target) register(config targetConfig) error {
-	record, err := json.Marshal(map[string]any{
+	record := map[string]any{
 		"server_name": "bench", "url": config.Upstream, "transport": "http",
 		"auth_type": "oauth2", "oauth2_flow": "client_credentials", "token_url": config.TokenURL,
 		"credentials": map[string]any{"client_id": config.ClientID, "client_secret": config.ClientSecret},
-	})
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequest(http.MethodPost, t.url+"/v1/mcp/server", bytes.NewReader(record))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+config.Key)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusCreated {
-		return fmt.Errorf("%s: register: status %d: %s", t.name, response.StatusCode, answer)
 	}
 	var created struct {
 		Slug string `json:"slug"`
 	}
-	if err := json.Unmarshal(answer, &created); err != nil {
-		return err
+	if err := ask(context.Background(), http.MethodPost, t.url+"/v1/mcp/server", config.Key, record, http.StatusCreated, &created); err != nil {
+		return fmt.Errorf("%s: %w", t.name, err)
 	}
 	t.path = "/mcp/" + created.Slug
 	return nil
