@@ -118,7 +118,6 @@ type Instance struct {
 
 	mu     sync.Mutex
 	queue  []event
-	spare  []event
 	closed bool
 	wake   chan struct{}
 	ended  chan struct{}

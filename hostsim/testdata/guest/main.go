@@ -73,6 +73,8 @@ func serve(r *request) {
 	case "/echo":
 		r.json(map[string]any{"method": r.method, "url": r.url, "object": r.object, "ip": r.ip, "header": r.header,
 			"body": string(r.body), "handle": r.handle > 0, "hits": hits, "per_object": perObject[r.object]})
+	case "/alive": // how many requests this instance has, this one included
+		r.respond(200, "", []byte(strconv.Itoa(len(alive))))
 	case "/env":
 		r.json(env())
 	case "/op": // one operation with any parameters: the body is the operation's body
