@@ -363,18 +363,21 @@ func unescape(raw []byte) ([]byte, *Error) {
 	return out, nil
 }
 
-// Unquote decodes a raw JSON string; false if raw is another value, or has no
-// one reading. raw must be valid JSON.
+// Unquote decodes a raw JSON string; false if raw is something else, or has no one
+// reading.
 func Unquote(raw []byte) (string, bool) {
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", false
 	}
-	raw = raw[1 : len(raw)-1]
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw), true
+	s := scanner{b: raw}
+	inside, escaped, err := s.text()
+	if err != nil || s.i != len(raw) {
+		return "", false
 	}
-	b, err := unescape(raw)
-	return string(b), err == nil
+	if escaped {
+		inside, err = unescape(inside)
+	}
+	return string(inside), err == nil
 }
 
 func (s *scanner) enter() *Error {

@@ -30,7 +30,7 @@ var annotation = []byte(`"x-mcp-header"`)
 // Annotated reports cheaply whether a tool may have annotations. (An escaped spelling of the name
 // is caught by its backslash.)
 func Annotated(tool []byte) bool {
-	return bytes.Contains(tool, annotation) || bytes.Contains(tool, []byte(`\u`)) && bytes.Contains(tool, []byte("mcp"))
+	return bytes.Contains(tool, annotation) || bytes.Contains(tool, []byte(`\u`))
 }
 
 // Params answers the annotated arguments of an inputSchema, or ErrSchema.

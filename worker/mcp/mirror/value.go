@@ -22,7 +22,7 @@ const (
 	sentinelTail = "?="
 )
 
-// ErrEncoding means that a value has the Base64 form but does not decode.
+// ErrEncoding means that a value has the Base64 form but does not decode, or is not UTF-8.
 var ErrEncoding = errors.New("mirror: malformed Base64 value")
 
 // Encode answers the header value for s: s itself, or the Base64 form where s
@@ -56,6 +56,9 @@ func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 func Decode(v string) (string, error) {
 	v = strings.Trim(v, " \t")
 	if len(v) < len(sentinelHead)+len(sentinelTail) || !strings.HasPrefix(v, sentinelHead) || !strings.HasSuffix(v, sentinelTail) {
+		if !utf8.ValidString(v) {
+			return "", ErrEncoding
+		}
 		return v, nil
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(v[len(sentinelHead) : len(v)-len(sentinelTail)])

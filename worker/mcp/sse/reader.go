@@ -88,7 +88,7 @@ func (r *Reader) Next() (Event, error) {
 
 // line answers the next line without its end.
 func (r *Reader) line() ([]byte, error) {
-	seen := 0
+	seen := 0 // bytes of the window without a line end
 	for {
 		if r.skip && r.start < r.end {
 			if r.buf[r.start] == '\n' {
@@ -96,32 +96,47 @@ func (r *Reader) line() ([]byte, error) {
 			}
 			r.skip = false
 		}
-		if !r.bom && r.end-r.start >= 3 {
+		window := r.buf[r.start:r.end]
+		if !r.bom {
+			if len(window) < len(byteOrderMark) && r.err == nil && bytes.HasPrefix(byteOrderMark, window) {
+				r.fill()
+				continue
+			}
 			r.bom = true
-			if string(r.buf[r.start:r.start+3]) == "\xef\xbb\xbf" {
-				r.start += 3
+			if bytes.HasPrefix(window, byteOrderMark) {
+				r.start += len(byteOrderMark)
+				continue
 			}
 		}
-		window := r.buf[r.start:r.end]
-		if i := bytes.IndexAny(window[seen:], "\r\n"); i >= 0 {
-			line := window[:seen+i]
-			r.skip = window[seen+i] == '\r'
-			r.start += seen + i + 1
-			r.bom = true
-			return line, nil
+		if i := lineEnd(window[seen:]); i >= 0 {
+			i += seen
+			r.skip = window[i] == '\r'
+			r.start += i + 1
+			return window[:i], nil
 		}
 		seen = len(window)
-		if seen > r.limit+16 {
+		if seen > r.limit+len("data: ") {
 			return nil, ErrTooLarge
 		}
 		if r.err != nil {
 			return nil, r.err
 		}
 		r.fill()
-		if seen > r.end-r.start {
-			seen = r.end - r.start
-		}
 	}
+}
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// lineEnd answers the index of the first line end, or -1.
+func lineEnd(b []byte) int {
+	n := bytes.IndexByte(b, '\n')
+	if n >= 0 {
+		b = b[:n]
+	}
+	if r := bytes.IndexByte(b, '\r'); r >= 0 {
+		return r
+	}
+	return n
 }
 
 func (r *Reader) fill() {
