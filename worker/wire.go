@@ -6,6 +6,7 @@ import (
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/admin"
 	"github.com/grantway/grantway/worker/directory"
+	"github.com/grantway/grantway/worker/interactive"
 	"github.com/grantway/grantway/worker/mcp"
 	"github.com/grantway/grantway/worker/mcp/rest"
 	"github.com/grantway/grantway/worker/metrics"
@@ -33,6 +34,7 @@ type services struct {
 	rest          *rest.Handler
 	wellKnown     *http.ServeMux // /.well-known/
 	identity      identity
+	interactive   *interactive.Handler
 }
 
 // wire makes the domain packages and gives each the services it needs. It
@@ -51,5 +53,6 @@ func (g *Gateway) wire() *problem.Problem {
 	g.wireMCP()
 	g.wireTokenAPI()
 	g.wireIdentityAPI()
+	g.wireInteractive()
 	return nil
 }

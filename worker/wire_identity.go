@@ -56,7 +56,8 @@ func (g *Gateway) wireIdentity() *problem.Problem {
 		},
 		Audiences: site.Audiences,
 	})
-	g.sessions.Tokens = id.verifier
+	g.interactive = g.newInteractive()
+	g.sessions.Tokens = firstOf{g.interactive, id.verifier}
 	id.metadata = &resource.Handler{Site: site, Authorities: g.authorities}
 	g.authenticator = &resource.Guard{Authenticator: g.sessions, Metadata: id.metadata}
 	return nil
@@ -85,7 +86,7 @@ func (g *Gateway) storedSettings(ctx context.Context) (directory.Settings, error
 }
 
 // authorities answers the issuers whose tokens an endpoint takes.
-func (g *Gateway) authorities(ctx context.Context, _, _ string) ([]resource.Authority, error) {
+func (g *Gateway) authorities(ctx context.Context, base, server string) ([]resource.Authority, error) {
 	s, err := g.storedSettings(ctx)
 	if err != nil {
 		return nil, err
@@ -95,6 +96,9 @@ func (g *Gateway) authorities(ctx context.Context, _, _ string) ([]resource.Auth
 		if !s.Issuers[i].CloudflareAccess {
 			out = append(out, resource.Authority{Issuer: s.Issuers[i].Issuer, Scopes: s.Issuers[i].Scopes})
 		}
+	}
+	if relay := g.interactive.RelayIssuer(ctx, base, server); relay != "" {
+		out = append(out, resource.Authority{Issuer: relay})
 	}
 	return out, nil
 }

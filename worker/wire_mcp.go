@@ -90,8 +90,11 @@ func (g *Gateway) wireHealth(up *upstream.Client, list *lists.Lists) {
 	g.rest.Handle("POST /mcp-rest/test/tools/list", g.admin)
 }
 
-// fallback serves /{server}/mcp, the alias of /mcp/{server}.
+// fallback serves /{server}/mcp, the alias of /mcp/{server}, and the relay's paths.
 func (g *Gateway) fallback(w http.ResponseWriter, r *http.Request) {
+	if g.interactive != nil && relays(r.URL.Path) && g.interactive.Relay(w, r) {
+		return
+	}
 	if g.mcp != nil && strings.HasSuffix(r.URL.Path, "/mcp") {
 		g.mcp.ServeHTTP(w, r)
 		return

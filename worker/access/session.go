@@ -100,21 +100,7 @@ const signInsPerMinute = 20
 // SignIn makes a session for the key. Only keys that may look at the management
 // API sign in.
 func (s *Sessions) SignIn(r *http.Request, secret string) (*Principal, *http.Cookie, error) {
-	if s.keyring == nil {
-		return nil, nil, problem.New(http.StatusServiceUnavailable, "sealing_key_missing", "Set GRANTWAY_SEALING_KEY: without it nobody can sign in.")
-	}
-	if !secure(r) && !loopback(r) {
-		return nil, nil, problem.New(http.StatusForbidden, "https_required", "Signing in needs https, except on this machine.")
-	}
-	if foreignOrigin(r) {
-		return nil, nil, csrfRejected()
-	}
-	if wait := s.tries.take(clientIP(r), signInsPerMinute, time.Now()); wait > 0 {
-		p := problem.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts to sign in.")
-		p.RetryAfter = int(wait/time.Second) + 1
-		return nil, nil, p
-	}
-	p, err := s.Verify(r.Context(), secret)
+	p, err := s.Try(r, secret)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -25,6 +25,7 @@ type Resource struct {
 	Resource    string   // resource identifier, byte for byte
 	Issuers     []string // authorization_servers
 	Scopes      []string // scopes_supported
+	Challenged  []string // scope of the server's challenge (RFC 6750 §3), which outranks Scopes
 }
 
 // Server is what an issuer's metadata says (RFC 8414 §2).
@@ -54,7 +55,8 @@ func (d *Discovery) Resource(ctx context.Context, serverURL string) (*Resource, 
 		return nil, notFound("the server's URL is malformed")
 	}
 	var tried *Failure
-	for _, at := range d.resourceCandidates(ctx, u) {
+	challenge := d.challenge(ctx, u.String())
+	for _, at := range resourceCandidates(challenge.ResourceMetadata, u) {
 		body, err := d.get(ctx, at)
 		if err != nil {
 			tried = worse(tried, FailureOf(err))
@@ -62,19 +64,22 @@ func (d *Discovery) Resource(ctx context.Context, serverURL string) (*Resource, 
 		}
 		r, f := parseResource(body, u)
 		if f == nil {
-			r.MetadataURL = at
+			r.MetadataURL, r.Challenged = at, ScopeList(challenge.Scope, 200)
 			return r, nil
 		}
 		tried = worse(tried, f)
+	}
+	if challenge.ResourceMetadata != "" {
+		tried.Absent = false // the server says that there is one
 	}
 	return nil, tried
 }
 
 // resourceCandidates answers the challenge's address alone if there is one, for a
 // server that names it means it.
-func (d *Discovery) resourceCandidates(ctx context.Context, u *url.URL) []string {
-	if at := d.challenge(ctx, u.String()); at != "" {
-		return []string{at}
+func resourceCandidates(challenged string, u *url.URL) []string {
+	if challenged != "" {
+		return []string{challenged}
 	}
 	base := u.Scheme + "://" + u.Host + "/.well-known/oauth-protected-resource"
 	path := strings.TrimSuffix(u.EscapedPath(), "/")
@@ -84,9 +89,9 @@ func (d *Discovery) resourceCandidates(ctx context.Context, u *url.URL) []string
 	return []string{base + path, base}
 }
 
-// challenge asks the server without a credential and answers resource_metadata of its
-// 401, or "".
-func (d *Discovery) challenge(ctx context.Context, serverURL string) string {
+// challenge asks the server without a credential and answers the challenge of its 401,
+// if there is one.
+func (d *Discovery) challenge(ctx context.Context, serverURL string) Challenge {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
 	for _, method := range []string{http.MethodPost, http.MethodGet} {
@@ -98,7 +103,7 @@ func (d *Discovery) challenge(ctx context.Context, serverURL string) string {
 		}
 		r, err := http.NewRequestWithContext(ctx, method, serverURL, body)
 		if err != nil {
-			return ""
+			return Challenge{}
 		}
 		r.Header.Set("Accept", "application/json, text/event-stream")
 		r.Header.Set("User-Agent", UserAgent)
@@ -107,14 +112,14 @@ func (d *Discovery) challenge(ctx context.Context, serverURL string) string {
 		}
 		resp, err := Guard(d.HTTP, d.AllowLoopback).RoundTrip(r)
 		if err != nil {
-			return ""
+			return Challenge{}
 		}
 		_ = resp.Body.Close()
 		if resp.StatusCode == http.StatusUnauthorized {
-			return ParseChallenge(resp.Header.Values("WWW-Authenticate")).ResourceMetadata
+			return ParseChallenge(resp.Header.Values("WWW-Authenticate"))
 		}
 	}
-	return ""
+	return Challenge{}
 }
 
 // Server reads an issuer's metadata. The document's issuer must be the same text (RFC
@@ -172,7 +177,9 @@ func (d *Discovery) get(ctx context.Context, at string) ([]byte, error) {
 		return nil, unreachable()
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, notFound("there is no metadata document (HTTP " + itoa(resp.StatusCode) + ")")
+		f := notFound("there is no metadata document (HTTP " + itoa(resp.StatusCode) + ")")
+		f.Absent = resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone || resp.StatusCode == http.StatusMethodNotAllowed
+		return nil, f
 	}
 	body, whole, err := readLimited(resp.Body, d.BodyLimit)
 	if err != nil {
@@ -195,7 +202,7 @@ func notFound(why string) *Failure {
 // worse keeps the failure that says more: one that may pass before one that will
 // not, the first before the later.
 func worse(have, next *Failure) *Failure {
-	if have == nil || have.Class != Unavailable && next.Class == Unavailable {
+	if have == nil || have.Class != Unavailable && next.Class == Unavailable || have.Absent && !next.Absent {
 		return next
 	}
 	return have

@@ -38,6 +38,9 @@ type Failure struct {
 	// Hint is error_description, printable, clipped and without the request's
 	// secrets. Only the administrator's token test shows it.
 	Hint string `json:"-"`
+	// Absent means that a metadata document does not exist, anywhere that it could be: not
+	// that it is wrong.
+	Absent bool `json:"-"`
 }
 
 func (f *Failure) Error() string { return f.Code + ": " + f.Message }

@@ -169,3 +169,13 @@ func (e *Engine) serveBind(ctx context.Context, a platform.Actor, issuer string)
 		}
 	}
 }
+
+// BindIssuer makes sure that the record's client is used at one issuer only: the first
+// at which it was used.
+func (e *Engine) BindIssuer(ctx context.Context, rec *registry.Record, issuer string) error {
+	err := e.bind(ctx, rec, issuer)
+	if err == nil {
+		return nil
+	}
+	return oauth.FailureOf(err).Problem(e.settings.MetadataRetry)
+}

@@ -1,0 +1,51 @@
+package access
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"time"
+
+	"github.com/grantway/grantway/worker/problem"
+)
+
+// Try finds the principal of a key that a person typed into a page of the gateway. The
+// attempts of one address are limited, a page of another site cannot make one, and without
+// https it works on this machine only.
+func (s *Sessions) Try(r *http.Request, secret string) (*Principal, error) {
+	if s.keyring == nil {
+		return nil, problem.New(http.StatusServiceUnavailable, "sealing_key_missing", "Set GRANTWAY_SEALING_KEY: without it nobody can sign in.")
+	}
+	if !secure(r) && !loopback(r) {
+		return nil, problem.New(http.StatusForbidden, "https_required", "Signing in needs https, except on this machine.")
+	}
+	if foreignOrigin(r) {
+		return nil, csrfRejected()
+	}
+	if wait := s.tries.take(clientIP(r), signInsPerMinute, time.Now()); wait > 0 {
+		p := problem.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts to sign in.")
+		p.RetryAfter = int(wait/time.Second) + 1
+		return nil, p
+	}
+	return s.Verify(r.Context(), secret)
+}
+
+// ByHash finds the principal whose secret has this SHA-256. It is for what the gateway
+// itself has issued to the bearer of a key: that lasts no longer than the key.
+func (k *Keys) ByHash(ctx context.Context, sum [sha256.Size]byte) (*Principal, error) {
+	p, _, err := k.byHash(ctx, sum)
+	if err == nil && p == nil {
+		err = wrongKey()
+	}
+	return p, err
+}
+
+// SameOrigin reports whether a browser says that a page of the gateway itself sends
+// this request. A request of which nothing says so is refused.
+func SameOrigin(r *http.Request) bool {
+	return (r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "") && !foreignOrigin(r)
+}
+
+// Secure reports whether cookies of the answer can be Secure, and carry the __Host-
+// prefix.
+func Secure(r *http.Request) bool { return secure(r) }
