@@ -95,6 +95,8 @@ func BenchmarkHost(b *testing.B) {
 	b.Run("native-proxy", func(b *testing.B) { bench(b, native, "/") })
 	b.Run("proxy", func(b *testing.B) { bench(b, open(b), proxy) })
 	b.Run("proxy-without-fuel", func(b *testing.B) { bench(b, open(b, hostsim.WithWatchdog(0)), proxy) })
+	b.Run("compute", func(b *testing.B) { bench(b, open(b), "/compute") })
+	b.Run("compute-without-fuel", func(b *testing.B) { bench(b, open(b, hostsim.WithWatchdog(0)), "/compute") })
 	b.Run("hello", func(b *testing.B) { bench(b, open(b), "/hello") })
 	b.Run("hello-without-fuel", func(b *testing.B) { bench(b, open(b, hostsim.WithWatchdog(0)), "/hello") })
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -193,6 +194,15 @@ func serve(r *request) {
 			doSync(abi.SyncDone, owner, 0, "", nil)
 		}()
 		r.respond(202, "", nil)
+	case "/compute": // loops, calls, maps and allocation, some tens of milliseconds
+		values := map[string]int{}
+		digest := sha256.New()
+		for i := range 2000 {
+			b, _ := json.Marshal(map[string]any{"n": i, "s": strconv.Itoa(i), "list": []int{i, i, i}})
+			_, _ = digest.Write(b)
+			values[string(b)] = fib(i % 12)
+		}
+		r.respond(200, "", fmt.Appendf(nil, "%x %d", digest.Sum(nil), len(values)))
 	case "/spin": // never yields
 		for {
 			hits++
