@@ -193,6 +193,21 @@ func TestObjectDies(t *testing.T) {
 	}
 }
 
+// TestReset ends an object's life while a request sleeps in it: the caller is told,
+// and the guest's old request can no longer write.
+func TestReset(t *testing.T) {
+	host, c := open(t, hostsim.WithInstances(2))
+	sleeper := make(chan answer, 1)
+	go func() { sleeper <- c.do("POST", "/object?target=MINTER/a&path="+escape("/sleep-then-count?ms=200"), "") }()
+	waitFor(t, func() bool { return host.Stats().Objects == 1 })
+	host.ResetObject("MINTER", "a")
+	require.Equal(t, "gone", (<-sleeper).header.Get("X-Code"))
+	require.Equal(t, "1", c.do("POST", "/object?target=MINTER/a&path=/count", "").body, "a new life")
+	waitFor(t, func() bool { return string(c.op(abi.OpKVGet, nil, "CONFIG", "after-reset").Body) == "gone" })
+	require.Equal(t, "2", c.do("POST", "/object?target=MINTER/a&path=/count", "").body, "the old one wrote nothing")
+	host.ResetObject("MINTER", "nobody")
+}
+
 func TestDataSurvivesARestart(t *testing.T) {
 	dir := t.TempDir()
 	_, c := open(t, hostsim.WithDataDir(dir), hostsim.WithInstances(1))

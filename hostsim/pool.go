@@ -252,6 +252,19 @@ func (p *pool) join(id string, home *slot) *life {
 	return l
 }
 
+// ResetObject ends the life of a Durable Object, as an eviction does on Workers: its
+// pending calls get "gone", callers without a response fail, and the next request
+// begins a new life. Without a request under way it does nothing. A test's hook.
+func (h *Host) ResetObject(class, name string) {
+	p := h.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l := p.actors[class+"/"+name]; l != nil {
+		delete(p.actors, class+"/"+name)
+		l.in.EndLife(l.actor)
+	}
+}
+
 func (p *pool) hold(l *life) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -143,6 +143,11 @@ func serve(r *request) {
 			return
 		}
 		doSync(abi.SyncRespond, r.id, res.N, res.Meta, nil)
+	case "/sleep-then-count":
+		ms, _ := strconv.Atoi(q.Get("ms"))
+		time.Sleep(time.Duration(ms) * time.Millisecond)
+		res := do(abi.OpStoragePut, r.id, "n", []byte("100"))
+		do(abi.OpKVPut, r.id, "CONFIG\nafter-reset\n0\n", []byte(res.Code))
 	case "/count": // in an object: a counter by storage.transact
 		for {
 			got := do(abi.OpStorageGet, r.id, "n", nil)

@@ -102,8 +102,11 @@ func (h *hostsimHost) SetFault(namespace string, f Fault) error {
 	return nil
 }
 
-// ResetObject does nothing: here a life of an object ends with its last request.
-func (h *hostsimHost) ResetObject(_, _ string) error { return nil }
+// ResetObject ends the object's life; without a request under way it has none.
+func (h *hostsimHost) ResetObject(class, name string) error {
+	h.host.ResetObject(class, name)
+	return nil
+}
 
 func (h *hostsimHost) Housekeep() error { return h.host.RunScheduled(context.Background()) }
 
