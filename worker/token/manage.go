@@ -32,7 +32,7 @@ type Status struct {
 	ServerID   string     `json:"server_id"`
 	State      State      `json:"state"`
 	Tier       string     `json:"tier"`               // nearest place that has it: l1, l2, minter, none
-	Identity   string     `json:"identity,omitempty"` // first 16 digits of the identity key
+	Identity   string     `json:"identity,omitempty"` // the identity key: a hash, and the name of the minter
 	IssuedAt   *time.Time `json:"issued_at"`
 	ExpiresAt  *time.Time `json:"expires_at"`
 	NextAt     *time.Time `json:"next_refresh_at"` // when this instance begins to refresh it
@@ -100,7 +100,7 @@ func (e *Engine) Status(ctx context.Context, rec *registry.Record) *Status {
 		}
 	}
 	now := time.Now()
-	st.Identity = t.identity[:16]
+	st.Identity = t.identity
 	s := e.slot(t)
 	ms := &minterState{}
 	if err := e.callMinter(ctx, t.identity, "status", e.keyring.Seal(nil, "status", t.identity), ms); err != nil {

@@ -27,7 +27,7 @@ func (e *Engine) mint(ctx context.Context, g *oauth.Grant, row Mint) (*oauth.Tok
 	} else {
 		row.Status, row.Life, row.SecretUsed = tok.Status, tok.ExpiresAt.Sub(tok.IssuedAt), tok.SecretUsed
 		e.count.mints(row.Cause, "ok")
-		e.log.InfoContext(ctx, "token minted", slog.String("server", row.Server), slog.String("cause", string(row.Cause)), slog.Duration("life", row.Life))
+		e.log.InfoContext(ctx, "token minted", slog.String("server", row.Server), slog.String("cause", string(row.Cause)), slog.Float64("life_seconds", row.Life.Seconds()))
 	}
 	e.audit.Minted(ctx, row)
 	e.point(ctx, row)

@@ -57,6 +57,9 @@ func (s *Server) authorize(path string, next http.Handler) http.Handler {
 		}
 		claims, err := s.verify(token)
 		if err != nil {
+			s.mu.Lock()
+			s.refused++
+			s.mu.Unlock()
 			refuse(http.StatusUnauthorized, "invalid_token", all, err.Error())
 			return
 		}

@@ -36,6 +36,13 @@ func (s *Server) ForgetRequests() {
 	s.requests = nil
 }
 
+// Refused counts the requests whose access token was not good: expired, revoked, or not made for this server.
+func (s *Server) Refused() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
+
 func (s *Server) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		head, err := io.ReadAll(io.LimitReader(r.Body, maxRecordedBody))

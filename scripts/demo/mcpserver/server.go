@@ -59,6 +59,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	requests []Request
+	refused  int
 }
 
 // New makes a server.

@@ -1,0 +1,448 @@
+package contract
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"maps"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantway/grantway/scripts/contract/host"
+	"github.com/grantway/grantway/scripts/demo/authserver"
+	"github.com/grantway/grantway/scripts/demo/mcpserver"
+)
+
+// The token engine under load, in simulated time and with faults of the host. These cases need controls of the host, which
+// the in-process run does not have; package worker/token has the same cases there.
+
+// world is a gateway of its own on the host under test, and the time that it shares with its upstreams.
+type world struct {
+	*gateway
+	host   host.Host
+	offset atomic.Int64 // nanoseconds
+}
+
+// newWorld starts a host; nil without controls.
+func newWorld(t *testing.T, o host.Options) *world {
+	t.Helper()
+	if hostName == "memory" {
+		return nil
+	}
+	if o.Env == nil {
+		o.Env = goodEnvironment()
+	}
+	if o.Instances == 0 {
+		o.Instances = 4
+	}
+	w := &world{}
+	w.start(t, o)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(tail(w.host.Log()))
+		}
+		_ = w.host.Stop()
+	})
+	return w
+}
+
+func (w *world) start(t *testing.T, o host.Options) {
+	t.Helper()
+	h, err := host.Start(hostName, o)
+	require.NoError(t, err)
+	w.host = h
+	w.gateway = &gateway{url: h.URL(), adminKey: o.Env["GRANTWAY_ADMIN_KEY"], instances: o.Instances}
+}
+
+// tail answers the last lines of a log.
+func tail(log string) string {
+	lines := strings.Split(log, "\n")
+	return strings.Join(lines[max(0, len(lines)-30):], "\n")
+}
+
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.offset.Load())) }
+
+// advance moves the upstreams' time and then the gateway's.
+func (w *world) advance(t *testing.T, d time.Duration) {
+	t.Helper()
+	w.offset.Add(int64(d))
+	require.NoError(t, w.host.Advance(d))
+}
+
+// upstream is one that lives in this world's time.
+func (w *world) upstream(t *testing.T, life time.Duration) *upstream {
+	t.Helper()
+	u := &upstream{client: authserver.Client{ID: "client-" + rand.Text(), Secrets: []string{"secret:" + rand.Text()}}}
+	var err error
+	u.idp, err = authserver.Listen("127.0.0.1:0", authserver.Options{Now: w.now, TokenLifetime: life})
+	require.NoError(t, err)
+	t.Cleanup(func() { u.idp.Close() })
+	u.mcp, err = mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: u.idp.Issuer(), KeysURL: u.idp.KeysURL(), Revoked: u.idp.Revoked, Now: w.now})
+	require.NoError(t, err)
+	t.Cleanup(func() { u.mcp.Close() })
+	u.client.DefaultAudience = u.mcp.URL()
+	u.idp.Register(u.client)
+	return u
+}
+
+// tokens answers how many different access tokens reached the MCP server.
+func (u *upstream) tokens() int {
+	seen := map[string]bool{}
+	for _, r := range u.mcp.Requests() {
+		seen[r.Header.Get("Authorization")] = true
+	}
+	return len(seen)
+}
+
+// A thousand callers that find nothing cached cost one token request.
+func TestColdCallers(t *testing.T) {
+	w := newWorld(t, host.Options{Instances: 8})
+	if w == nil {
+		return
+	}
+	callers := 1000
+	if hostName == "workerd" {
+		callers = 200 // one instance admits 256
+	}
+	u := w.upstream(t, time.Hour)
+	server := u.create(t, w.gateway)
+	u.idp.Fail(authserver.Fault{Delay: time.Second}) // so that all are there before the answer
+	assert.Empty(t, w.burst(t, server.id, callers))
+	assert.Equal(t, 1, u.mints())
+	t.Logf("%d cold callers over %d instances: %d mint", callers, w.instances, u.mints())
+}
+
+func TestRevokedUnderLoad(t *testing.T) {
+	w := newWorld(t, host.Options{})
+	if w == nil {
+		return
+	}
+	u := w.upstream(t, time.Hour)
+	server := u.create(t, w.gateway)
+	require.Empty(t, w.burst(t, server.id, 40)) // every instance has the token
+	require.Equal(t, 1, u.mints())
+	u.idp.RevokeAll()
+	assert.Empty(t, w.burst(t, server.id, 200))
+	assert.Equal(t, 2, u.mints())
+	t.Logf("200 callers with a revoked token over %d instances: %d mint, 0 failed calls", w.instances, u.mints()-1)
+}
+
+// A token endpoint that does not answer, or a byte at a time, is given up after GRANTWAY_IDP_TIMEOUT_SECONDS.
+func TestSlowTokenEndpoint(t *testing.T) {
+	environment := goodEnvironment()
+	environment["GRANTWAY_IDP_TIMEOUT_SECONDS"] = "1"
+	w := newWorld(t, host.Options{Env: environment})
+	if w == nil {
+		return
+	}
+	for name, fault := range map[string]authserver.Fault{"hang": {Hang: true}, "drip": {Drip: 100 * time.Millisecond}} {
+		t.Run(name, func(t *testing.T) {
+			u := w.upstream(t, time.Hour)
+			server := u.create(t, w.gateway)
+			u.idp.Fail(fault)
+			a := w.whoami(t, server.id)
+			assert.Equal(t, 503, a.StatusCode, "%s", a.text)
+			assert.Equal(t, "idp_timeout", a.problem(t))
+			assert.NotEmpty(t, a.Header.Get("Retry-After"))
+			w.advance(t, 2*time.Second)
+			w.whoami(t, server.id).tokenID(t)
+		})
+	}
+}
+
+// Sixty seconds of outage around the time of the early refresh, with calls all the time.
+func TestOutageOfAMinute(t *testing.T) {
+	w := newWorld(t, host.Options{})
+	if w == nil {
+		return
+	}
+	u := w.upstream(t, 5*time.Minute)
+	server := u.create(t, w.gateway)
+	require.Empty(t, w.burst(t, server.id, 8))
+	w.advance(t, 215*time.Second)
+	u.idp.Fail(authserver.Fault{Times: -1, Status: 503})
+	before := u.idp.Stats().TokenRequests
+	for range 60 {
+		require.Empty(t, w.burst(t, server.id, 8))
+		w.advance(t, time.Second)
+	}
+	attempts := u.idp.Stats().TokenRequests - before
+	assert.LessOrEqual(t, attempts, 7, "1, 2, 4, 8, 16, 32 s of back-off fit into a minute")
+	u.idp.ClearFaults()
+	for range 8 { // the old token ends meanwhile
+		w.advance(t, 5*time.Second)
+		assert.Empty(t, w.burst(t, server.id, 8))
+	}
+	assert.Equal(t, 2, u.mints())
+	t.Logf("60 s of outage under load: 0 failed calls, %d token requests", attempts)
+}
+
+// A secret is rotated while calls go on: the new one is entered beside the old one, the authorization server changes over
+// and revokes, the old one is removed.
+func TestRotationUnderLoad(t *testing.T) {
+	w := newWorld(t, host.Options{})
+	if w == nil {
+		return
+	}
+	u := w.upstream(t, time.Hour)
+	record := u.record()
+	a := w.admin(t, "POST", "/v1/mcp/server", record)
+	require.Equal(t, 201, a.StatusCode, "%s", a.text)
+	id, _ := a.object(t)["server_id"].(string)
+	change := func(secrets map[string]any) {
+		credentials := maps.Clone(record["credentials"].(map[string]any))
+		delete(credentials, "client_secret")
+		maps.Copy(credentials, secrets)
+		a := w.admin(t, "PUT", "/v1/mcp/server/"+id, with(record, "credentials", credentials))
+		require.Equal(t, 200, a.StatusCode, "%s", a.text)
+	}
+	next := "next:" + rand.Text()
+	stop := make(chan struct{})
+	var wait sync.WaitGroup
+	var calls atomic.Int64
+	var mu sync.Mutex
+	var failures []string
+	for range 8 {
+		wait.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				failed := w.burst(t, id, 1)
+				calls.Add(1)
+				mu.Lock()
+				failures = append(failures, failed...)
+				mu.Unlock()
+			}
+		})
+	}
+	reached := func(n int64) func() bool { from := calls.Load(); return func() bool { return calls.Load() >= from+n } }
+	wait100 := func() { require.Eventually(t, reached(100), time.Minute, 10*time.Millisecond) }
+	wait100()
+	change(map[string]any{"client_secret_next": next})
+	w.advance(t, 10*time.Second) // every instance reads the record anew
+	wait100()
+	u.idp.RotateSecret(u.client.ID, next, false)
+	u.idp.RevokeAll()
+	wait100()
+	assert.Contains(t, string(w.admin(t, "GET", "/v1/mcp/server/"+id+"/token", nil).text), `"client_secret_next"`, "it says which secret works")
+	change(map[string]any{"client_secret": next})
+	w.advance(t, 10*time.Second)
+	wait100()
+	close(stop)
+	wait.Wait()
+	assert.Empty(t, failures)
+	t.Logf("a rotation under load: %d calls, %d failed, %d mints", calls.Load(), len(failures), u.mints())
+}
+
+// Ten servers, two hours, tokens of five minutes.
+func TestTwoHours(t *testing.T) {
+	environment := goodEnvironment()
+	environment["GRANTWAY_IDP_TIMEOUT_SECONDS"], environment["GRANTWAY_MINTER_TIMEOUT_SECONDS"] = "60", "120" // the clock moves under work that is under way
+	w := newWorld(t, host.Options{Env: environment})
+	if w == nil {
+		return
+	}
+	const servers, step = 10, 12 * time.Second
+	var upstreams []*upstream
+	var ids []string
+	for range servers {
+		u := w.upstream(t, 5*time.Minute)
+		upstreams, ids = append(upstreams, u), append(ids, u.create(t, w.gateway).id)
+	}
+	for begin := w.now(); w.now().Sub(begin) < 2*time.Hour; w.advance(t, step) {
+		var wait sync.WaitGroup
+		for _, id := range ids {
+			wait.Go(func() { assert.Empty(t, w.burst(t, id, 1)) })
+		}
+		wait.Wait()
+	}
+	mints, used, requests := 0, 0, 0
+	for i, u := range upstreams {
+		mints, used, requests = mints+u.idp.Stats().TokenRequests, used+u.tokens(), requests+len(u.mcp.Requests())
+		for _, r := range u.mcp.Requests() {
+			require.NotEmpty(t, r.Header.Get("Authorization"), "server %d", i)
+		}
+		assert.InDelta(t, 27, u.mints(), 3, "server %d: one mint per token life", i)
+		assert.Zero(t, u.mcp.Refused(), "server %d: a call carried a token that had ended", i)
+	}
+	assert.InDelta(t, mints, used, servers, "a token that is minted is used")
+	t.Logf("%d servers, 2 h: %d upstream requests, %d mints, %d different tokens used, 0 expired tokens", servers, requests, mints, used)
+}
+
+// KV that fails, is slow or answers nonsense costs no call and no mint.
+func TestFaultyTokenStore(t *testing.T) {
+	dir := t.TempDir()
+	o := host.Options{Env: goodEnvironment(), DataDir: dir, Instances: 4}
+	w := newWorld(t, o)
+	if w == nil {
+		return
+	}
+	u := w.upstream(t, time.Hour)
+	server := u.create(t, w.gateway)
+	require.Empty(t, w.burst(t, server.id, 8))
+	for name, fault := range map[string]host.Fault{
+		"errs":          {Fail: true},
+		"slow":          {Delay: 3 * time.Second},
+		"cut short":     {Op: "get", Value: []byte{1, 2, 3, 4, 5}},
+		"nonsense":      {Op: "get", Value: []byte(strings.Repeat("nonsense", 50))},
+		"not encrypted": {Op: "get", Value: []byte(`{"token":"evil","issued_at":0,"expires_at":99999999999999}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.restart(t, o)
+			require.NoError(t, w.host.SetFault("TOKENS", fault))
+			assert.Empty(t, w.burst(t, server.id, 8))
+			assert.Equal(t, 1, u.mints(), "the minter has the token")
+			require.NoError(t, w.host.SetFault("TOKENS", host.Fault{}))
+		})
+	}
+}
+
+// restart ends the host and starts it again with the same data.
+func (w *world) restart(t *testing.T, o host.Options) {
+	t.Helper()
+	require.NoError(t, w.host.Stop())
+	w.start(t, o)
+	require.NoError(t, w.host.Advance(time.Duration(w.offset.Load())))
+}
+
+// The sealing key is rotated: what the old one sealed still opens. It is lost: a clear error, and nothing is sent.
+func TestSealingKeyRotatedAndLost(t *testing.T) {
+	environment := goodEnvironment()
+	o := host.Options{Env: environment, DataDir: t.TempDir(), Instances: 2}
+	w := newWorld(t, o)
+	if w == nil {
+		return
+	}
+	u := w.upstream(t, time.Hour)
+	server := u.create(t, w.gateway)
+	token := w.whoami(t, server.id).tokenID(t)
+
+	old := environment["GRANTWAY_SEALING_KEY"]
+	key := make([]byte, 32)
+	rand.Read(key)
+	o.Env = maps.Clone(environment)
+	o.Env["GRANTWAY_SEALING_KEY"], o.Env["GRANTWAY_SEALING_KEY_PREVIOUS"] = base64.StdEncoding.EncodeToString(key), old
+	w.restart(t, o)
+	assert.Equal(t, token, w.whoami(t, server.id).tokenID(t))
+	assert.Equal(t, 1, u.mints())
+	u.idp.RevokeAll()
+	assert.NotEqual(t, token, w.whoami(t, server.id).tokenID(t), "the record's secret still opens")
+
+	requests, calls := u.idp.Stats().TokenRequests, len(u.mcp.Requests())
+	delete(o.Env, "GRANTWAY_SEALING_KEY_PREVIOUS")
+	rand.Read(key)
+	o.Env["GRANTWAY_SEALING_KEY"] = base64.StdEncoding.EncodeToString(key)
+	w.restart(t, o)
+	a := w.whoami(t, server.id)
+	assert.Contains(t, []int{502, 503}, a.StatusCode, "%s", a.text)
+	assert.Equal(t, "secret_unreadable", a.problem(t))
+	assert.Contains(t, string(a.text), "GRANTWAY_SEALING_KEY_PREVIOUS")
+	assert.Equal(t, requests, u.idp.Stats().TokenRequests)
+	assert.Equal(t, calls, len(u.mcp.Requests()))
+}
+
+// The host dies while a mint is under way: the next life mints anew and is not held up.
+func TestKilledWhileMinting(t *testing.T) {
+	o := host.Options{Env: goodEnvironment(), DataDir: t.TempDir(), Instances: 2}
+	if hostName != "workerd" {
+		return // hostsim in this process cannot be killed; its own tests kill the command
+	}
+	w := newWorld(t, o)
+	u := w.upstream(t, time.Hour)
+	server := u.create(t, w.gateway)
+	u.idp.Fail(authserver.Fault{Hang: true})
+	var wait sync.WaitGroup
+	wait.Go(func() { _ = w.burst(t, server.id, 1) })
+	require.Eventually(t, func() bool { return u.idp.Stats().TokenRequests == 1 }, time.Minute, 5*time.Millisecond)
+	require.NoError(t, w.host.Kill())
+	wait.Wait()
+	w.start(t, o)
+	w.whoami(t, server.id).tokenID(t)
+	assert.Equal(t, 2, u.idp.Stats().TokenRequests)
+}
+
+// An object that is reset while it mints: the callers get a token all the same.
+func TestMinterResetWhileMinting(t *testing.T) {
+	w := newWorld(t, host.Options{})
+	if w == nil {
+		return
+	}
+	u := w.upstream(t, time.Hour)
+	server := u.create(t, w.gateway)
+	identity, _ := w.admin(t, "GET", "/v1/mcp/server/"+server.id+"/token", nil).object(t)["identity"].(string)
+	require.NotEmpty(t, identity)
+	u.idp.Fail(authserver.Fault{Delay: time.Second})
+	var wait sync.WaitGroup
+	var failures []string
+	wait.Go(func() { failures = w.burst(t, server.id, 20) })
+	require.Eventually(t, func() bool { return u.idp.Stats().TokenRequests == 1 }, time.Minute, 5*time.Millisecond)
+	require.NoError(t, w.host.ResetObject("MINTER", identity))
+	wait.Wait()
+	assert.Empty(t, failures)
+	assert.LessOrEqual(t, u.mints(), 2)
+}
+
+// A purge while a mint is under way: the token that the mint brings is not used.
+func TestPurgeWhileMinting(t *testing.T) {
+	w := newWorld(t, host.Options{})
+	if w == nil {
+		return
+	}
+	u := w.upstream(t, time.Hour)
+	server := u.create(t, w.gateway)
+	u.idp.Fail(authserver.Fault{Delay: time.Second})
+	var wait sync.WaitGroup
+	var first answer
+	wait.Go(func() { first = w.whoami(t, server.id) })
+	require.Eventually(t, func() bool { return u.idp.Stats().TokenRequests == 1 }, time.Minute, 5*time.Millisecond)
+	a := w.admin(t, "DELETE", "/v1/mcp/server/"+server.id+"/token", nil)
+	require.Equal(t, 200, a.StatusCode, "%s", a.text)
+	wait.Wait()
+	id := first.tokenID(t)
+	for range 8 {
+		assert.Equal(t, id, w.whoami(t, server.id).tokenID(t), "every instance has the token of after the purge")
+	}
+	assert.Equal(t, 2, u.mints())
+	assert.Equal(t, 1, u.tokens(), "the purged token never reached the upstream")
+}
+
+// Cron refreshes the tokens of keep_warm servers, so that no call waits for a mint.
+func TestKeepWarm(t *testing.T) {
+	w := newWorld(t, host.Options{})
+	if w == nil {
+		return
+	}
+	u := w.upstream(t, 5*time.Minute)
+	a := w.admin(t, "POST", "/v1/mcp/server", with(u.record(), "keep_warm", true))
+	require.Equal(t, 201, a.StatusCode, "%s", a.text)
+	id, _ := a.object(t)["server_id"].(string)
+	for range 6 {
+		require.NoError(t, w.host.Housekeep())
+		st := w.admin(t, "GET", "/v1/mcp/server/"+id+"/token", nil)
+		assert.Contains(t, string(st.text), `"state":"valid"`)
+		w.advance(t, 4*time.Minute)
+	}
+	assert.InDelta(t, 6, u.mints(), 1)
+	assert.Empty(t, u.mcp.Requests())
+}
+
+// What the gateway counts.
+func TestTokenMetrics(t *testing.T) {
+	g, u := theGateway(t), newUpstream(t)
+	server := u.create(t, g)
+	g.whoami(t, server.id).tokenID(t)
+	a := g.admin(t, "GET", "/metrics", nil)
+	require.Equal(t, 200, a.StatusCode)
+	assert.True(t, strings.HasPrefix(a.Header.Get("Content-Type"), "text/plain; version=0.0.4"))
+	assert.Contains(t, string(a.text), "# TYPE grantway_token_mint_seconds histogram")
+	assert.NotContains(t, string(a.text), server.id)
+	assert.Equal(t, 401, g.anonymous(t, "GET", "/metrics", nil).StatusCode)
+}
