@@ -71,7 +71,6 @@ func measure(ctx context.Context, options options) error {
 		return err
 	}
 	defer os.RemoveAll(data)
-	config.State = filepath.Join(data, "workerd")
 	r := report{results: make(map[string]map[int][]result), memory: make(map[string][2]int64), options: options}
 	targets, err := r.startTargets(ctx, config, data)
 	defer func() {
@@ -138,12 +137,16 @@ func (r *report) startTargets(ctx context.Context, config targetConfig, data str
 		if err != nil {
 			return targets, err
 		}
+		t.name = c.name
 		targets = append(targets, t)
 		if c.name == hostsim || c.name == resident || c.name == stock {
-			t.name = c.name
 			if err := t.register(config); err != nil {
 				return targets, fmt.Errorf("%w\n%s", err, t.log)
 			}
+		}
+		// Once before it counts: the token is there.
+		if err := t.callOnce(ctx, config); err != nil {
+			return targets, fmt.Errorf("%s: %w\n%s", t.name, err, t.log)
 		}
 	}
 	return targets, nil

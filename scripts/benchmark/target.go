@@ -33,7 +33,6 @@ type targetConfig struct {
 	Key          string `json:"key"`         // the caller's, and the administrator's
 	SealingKey   string `json:"sealing_key"` // base64
 	Module       string `json:"module"`
-	State        string `json:"state"` // folder of KV on workerd
 }
 
 // target is one gateway under measurement, in a process of its own.
@@ -127,6 +126,13 @@ func (t *target) register(config targetConfig) error {
 	}
 	t.path = "/mcp/" + created.Slug
 	return nil
+}
+
+// callOnce calls the tool of the measurements.
+func (t *target) callOnce(ctx context.Context, config targetConfig) error {
+	address := strings.TrimPrefix(t.url, "http://")
+	_, err := load{address: address, request: callRequest(address, t.path, config.Key), connections: 1, requests: 1}.run(ctx)
+	return err
 }
 
 // stop ends the target and its children.

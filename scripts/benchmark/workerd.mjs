@@ -28,7 +28,6 @@ const grantway = {
     GRANTWAY_ALLOW_LOOPBACK: "true",
   },
   kvNamespaces: ["CONFIG", "TOKENS"],
-  kvPersist: config.state,
 };
 
 // Paths are relative to folder; the first module is the worker.
@@ -57,39 +56,54 @@ function stockShim() {
   return modulesOf(scratch, "worker.mjs", ["runtime.mjs", "wasm_exec.js", "app.wasm"]);
 }
 
-const workers = {
-  plain: () => ({
-    ...common,
-    ...modulesOf(join(root, "scripts/benchmark"), "plain.mjs", []),
-    bindings: {
-      UPSTREAM: config.upstream,
-      TOKEN_URL: config.token_url,
-      CLIENT_ID: config.client_id,
-      CLIENT_SECRET: config.client_secret,
-      KEY: config.key,
-    },
-  }),
-  resident: () => ({
-    ...grantway,
-    ...modulesOf(root, "wasm/shim/worker.mjs", [
-      ...globSync(["wasm/shim/*.mjs", "wasm/shim/operations/*.mjs"], { cwd: root }).filter(
-        (path) => !path.endsWith("worker.mjs") && !path.endsWith("eslint.config.mjs"),
-      ),
-      "build/wasm_exec.js",
-      "build/module.mjs",
-      "build/app.wasm",
-    ]),
-    durableObjects: {
-      DIRECTORY: { className: "Directory", useSQLite: true },
-      MINTER: { className: "Minter", useSQLite: true },
-    },
-  }),
-  stock: () => ({ ...grantway, ...stockShim() }),
+const resident = {
+  ...grantway,
+  ...modulesOf(root, "wasm/shim/worker.mjs", [
+    ...globSync(["wasm/shim/*.mjs", "wasm/shim/operations/*.mjs"], { cwd: root }).filter(
+      (path) => !path.endsWith("worker.mjs") && !path.endsWith("eslint.config.mjs"),
+    ),
+    "build/wasm_exec.js",
+    "build/module.mjs",
+    "build/app.wasm",
+  ]),
+  durableObjects: {
+    DIRECTORY: { className: "Directory", useSQLite: true },
+    MINTER: { className: "Minter", useSQLite: true },
+  },
 };
 
-const miniflare = new Miniflare(convertV4MiniflareOptions(workers[kind]()));
+const workers = {
+  plain: () => [
+    {
+      ...common,
+      ...modulesOf(join(root, "scripts/benchmark"), "plain.mjs", []),
+      bindings: {
+        UPSTREAM: config.upstream,
+        TOKEN_URL: config.token_url,
+        CLIENT_ID: config.client_id,
+        CLIENT_SECRET: config.client_secret,
+        KEY: config.key,
+      },
+    },
+  ],
+  resident: () => [resident],
+  // The stock shim has no Durable Objects of its own: it uses those of the resident worker beside it.
+  stock: () => [
+    {
+      ...grantway,
+      ...stockShim(),
+      durableObjects: {
+        DIRECTORY: { className: "Directory", scriptName: "objects" },
+        MINTER: { className: "Minter", scriptName: "objects" },
+      },
+    },
+    { ...resident, name: "objects", unsafeDirectSockets: [] },
+  ],
+};
+
+const miniflare = new Miniflare(convertV4MiniflareOptions({ workers: workers[kind]() }));
 await miniflare.ready;
-console.log("READY " + (await miniflare.unsafeGetDirectURL()).origin);
+console.log("READY " + (await miniflare.unsafeGetDirectURL("bench")).origin);
 for (const signal of ["SIGTERM", "SIGINT"]) {
   process.on(signal, async () => {
     await miniflare.dispose();
