@@ -546,7 +546,7 @@ func TestRelay(t *testing.T) {
 		assert.GreaterOrEqual(t, resp.StatusCode, 401, "the token is for one server: %s", path)
 	}
 	for _, r := range w.server.Requests() {
-		assert.NotContains(t, fmt.Sprint(r), token, "the client's token never reaches the upstream")
+		assert.NotContains(t, fmt.Sprint(r.Header)+string(r.Body), token, "the client's token never reaches the upstream")
 	}
 
 	status, out = c.exchange(url.Values{"grant_type": {"refresh_token"}, "client_id": {c.id}, "refresh_token": {refresh}})
@@ -655,4 +655,34 @@ func newServer(t *testing.T, h http.HandlerFunc) string {
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return s.URL
+}
+
+func TestCallerWithoutConnectionIsTold(t *testing.T) {
+	w := newInteractiveWorld(t, authserver.Options{Registration: true}, "")
+	alice := w.key("alice")
+	url := w.gateway.URL + "/connect/files"
+	call := func(capabilities, more string) (*http.Response, string) {
+		return w.send("POST", "/mcp/files", `{"jsonrpc":"2.0","id":"a1","method":"tools/call","params":{"name":"echo","arguments":{"message":"hi"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":`+capabilities+`}`+more+`}}`,
+			"Authorization", "Bearer "+alice, "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "echo")
+	}
+	resp, body := call(`{}`, "")
+	assert.Equal(t, http.StatusForbidden, resp.StatusCode)
+	assert.Contains(t, body, `"url":"`+url+`"`)
+	assert.Contains(t, body, `connect your account at `+url)
+
+	resp, body = call(`{"elicitation":{"url":{}}}`, "")
+	require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	assert.JSONEq(t, `{"jsonrpc":"2.0","id":"a1","result":{"resultType":"input_required","inputRequests":{"grantway_connect":{"method":"elicitation/create","params":{
+		"mode":"url","url":"`+url+`","message":"Server files needs your authorization: connect your account at `+url+`."}}}}}`, body)
+	assert.NotContains(t, body, alice)
+
+	b := newBrowser(t)
+	resp, page := b.get(b.authorize(w.begin(b, alice, "files", "")))
+	require.Equal(t, http.StatusOK, resp.StatusCode, page)
+	resp, body = call(`{"elicitation":{"url":{}}}`, `,"inputResponses":{"grantway_connect":{"action":"accept"}}`)
+	require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	assert.NotContains(t, body, "input_required")
+	for _, r := range w.server.Requests() {
+		assert.NotContains(t, string(r.Body), "grantway_connect", "the answer was for the gateway")
+	}
 }

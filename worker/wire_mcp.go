@@ -50,10 +50,11 @@ func (g *Gateway) wireMCP() {
 			Hosts:   words(g.platform.Env("GRANTWAY_ALLOWED_HOSTS")),
 			Allowed: words(g.platform.Env("GRANTWAY_ALLOWED_ORIGINS")),
 		},
-		Recorder: g.trail,
-		Log:      g.platform.Log(),
-		Limits:   mcp.DefaultLimits,
-		Version:  Version,
+		Recorder:   g.trail,
+		Log:        g.platform.Log(),
+		Limits:     mcp.DefaultLimits,
+		ConnectURL: g.interactive.ConnectURL,
+		Version:    Version,
 	})
 	g.rest = rest.New(rest.Config{
 		Gate:          gate,

@@ -43,6 +43,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, id []byte, err er
 		}
 	} else {
 		p := problem.From(err)
+		if h.connectFirst(w, r, id, p) {
+			return
+		}
 		status = p.Status
 		rpc = Wrap(r, p)
 		for k, v := range p.Header {

@@ -59,6 +59,9 @@ type Config struct {
 	Log      *slog.Logger
 	Limits   Limits
 	Version  string // the gateway's version, for serverInfo
+	// ConnectURL answers where the sender of a request can connect an account at an
+	// interactive server; nil: nowhere.
+	ConnectURL func(r *http.Request, slug string) string
 }
 
 // Handler serves /mcp, /mcp/{server} and /{server}/mcp.

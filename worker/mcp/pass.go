@@ -58,6 +58,7 @@ func (h *Handler) passPost(w http.ResponseWriter, r *http.Request, t upstream.Ta
 		h.fail(w, r, m.ID, err)
 		return
 	}
+	r, body = h.offering(r, t, &m, body, stateless)
 	if h.bridged(t, stateless) {
 		h.bridge(w, r, t, body, &m, stateless)
 		return

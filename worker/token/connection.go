@@ -28,6 +28,10 @@ const CodeNotConnected = "interactive_authorization_required"
 // does not renew any more.
 const CodeConnectionEnded = "connection_ended"
 
+// CodeScopesWanted is the failure of a call for which the upstream wants scopes that the
+// connection does not have.
+const CodeScopesWanted = "interactive_step_up_required"
+
 // unconnectedPause is how long an instance believes that there is no connection.
 const unconnectedPause = 5 * time.Second
 

@@ -84,6 +84,6 @@ func (c *client) askForScopes(p *plan, r *http.Request, resp *http.Response, wan
 	}
 	c.e.count.stepUp("asked")
 	discard(resp)
-	return nil, problem.New(http.StatusForbidden, "interactive_step_up_required",
+	return nil, problem.New(http.StatusForbidden, CodeScopesWanted,
 		"Server "+c.rec.Slug+" asks for further scopes ("+strings.Join(scopes, " ")+"): authorize again at /connect/"+c.rec.Slug+".")
 }
