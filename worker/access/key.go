@@ -86,7 +86,7 @@ func (k *Key) SetSecret(secret string, overlap time.Duration, now time.Time) {
 		end := now.Add(overlap)
 		k.PreviousHash, k.PreviousExpiresAt = k.Hash, &end
 	}
-	k.Hash, k.Prefix = HashOf(secret), secret[:shownOfKey]
+	k.Hash, k.Prefix = HashOf(secret), PrefixOf(secret)
 }
 
 // Hashes answers the hashes under which the key is found.
@@ -114,4 +114,13 @@ func (k *Key) Principal() *Principal {
 		ID: "key:" + k.ID, KeyID: k.ID, Name: k.Name, Role: k.Role, AllServers: k.AllServers, Servers: k.Servers,
 		Groups: k.Groups, Tools: k.Tools, RequestsPerMinute: k.RequestsPerMinute,
 	}
+}
+
+// PrefixOf answers the characters of a secret by which people recognise it.
+func PrefixOf(secret string) string { return secret[:min(len(secret), shownOfKey)] }
+
+// ValidHash reports whether s has the form of HashOf's answer.
+func ValidHash(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == sha256.Size && s == strings.ToLower(s)
 }

@@ -81,6 +81,9 @@ func New(c Config) *API {
 		{"GET /v1/settings/reseal", access.RoleViewer, a.getReseal},
 		{"POST /v1/settings/reseal", access.RoleAdmin, a.startReseal},
 		{"POST /v1/settings/republish", access.RoleAdmin, a.republish},
+		{"POST /v1/import", access.RoleAdmin, a.importFile},
+		{"GET /v1/export", access.RoleViewer, a.exportFile},
+		{"POST /v1/export", access.RoleAdmin, a.exportSealed},
 	} {
 		a.Mount(e.pattern, e.least, e.handler)
 	}

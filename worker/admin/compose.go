@@ -10,6 +10,7 @@ import (
 	"github.com/grantway/grantway/worker/oauth"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
+	"github.com/grantway/grantway/worker/seal"
 	"github.com/grantway/grantway/worker/uuid"
 )
 
@@ -55,7 +56,10 @@ func (a *API) sealInto(rec *registry.Record, in *registry.Input, now time.Time) 
 		if a.Keyring == nil {
 			return problem.New(http.StatusServiceUnavailable, "sealing_key_missing", "Set GRANTWAY_SEALING_KEY: without it no secret can be kept.")
 		}
-		secrets[name] = oauth.SealSecret(a.Keyring, rec.ServerID, name, plain, now)
+		next := oauth.SealSecret(a.Keyring, rec.ServerID, name, plain, now)
+		if old, ok := secrets[name]; !ok || old.Fingerprint != next.Fingerprint || seal.KeyIDOf(old.Sealed) != a.Keyring.KeyID() {
+			secrets[name] = next // else it is the same again, and was not rotated
+		}
 		return nil
 	}
 	if in.GenerateKey != "" {

@@ -260,6 +260,11 @@ func (a *API) revokeKey(w http.ResponseWriter, r *http.Request) error {
 
 // composeKey answers the key that old (nil: none yet) becomes by a request body.
 func (a *API) composeKey(ctx context.Context, old *access.Key, body []byte) (*access.Key, error) {
+	return composeKey(old, body, func(ref string) (string, error) { return a.serverID(ctx, ref) })
+}
+
+// composeKey finds the id of a server by serverID, which answers "" for none.
+func composeKey(old *access.Key, body []byte, serverID func(ref string) (string, error)) (*access.Key, error) {
 	k := &access.Key{Role: access.RoleCaller}
 	if old != nil {
 		c := *old
@@ -303,7 +308,7 @@ func (a *API) composeKey(ctx context.Context, old *access.Key, body []byte) (*ac
 	}
 	if in["servers"] != nil {
 		for i, ref := range k.Servers {
-			id, err := a.serverID(ctx, ref)
+			id, err := serverID(ref)
 			if err != nil {
 				return nil, err
 			}
@@ -312,13 +317,14 @@ func (a *API) composeKey(ctx context.Context, old *access.Key, body []byte) (*ac
 			}
 			k.Servers[i] = id
 		}
+		k.Servers = slices.DeleteFunc(k.Servers, func(id string) bool { return id == "" })
 		slices.Sort(k.Servers)
 		k.Servers = slices.Compact(k.Servers)
 	}
 	if in["tools"] != nil {
 		tools := map[string][]string{}
 		for _, ref := range slices.Sorted(maps.Keys(k.Tools)) {
-			id, err := a.serverID(ctx, ref)
+			id, err := serverID(ref)
 			if err != nil {
 				return nil, err
 			}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/audit"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
@@ -49,8 +50,9 @@ type ServerChange struct {
 
 // Written is the outcome of a transaction on servers.
 type Written struct {
-	Seq     int64
-	Changes []ServerChange
+	Seq                   int64
+	Changes               []ServerChange
+	KeysBefore, KeysAfter []*access.Key // of Batch.Keys; Before is nil for a new key
 }
 
 // ServerQuery selects a page of servers.
@@ -87,7 +89,13 @@ type (
 	writeIn struct {
 		Docs   []json.RawMessage
 		Expect []int64
+		Delete []deletion
+		Keys   []KeyWrite
 		Audit  []audit.Entry
+	}
+	deletion struct {
+		ID     string
+		Expect int64
 	}
 	deleteIn struct {
 		IDs    []string
@@ -95,8 +103,9 @@ type (
 		Audit  []audit.Entry
 	}
 	changesOut struct {
-		Seq           int64
-		Before, After []json.RawMessage
+		Seq                   int64
+		Before, After         []json.RawMessage
+		KeysBefore, KeysAfter []*access.Key
 	}
 )
 
@@ -160,8 +169,25 @@ func (c *Client) ListServers(ctx context.Context, q ServerQuery) (ServerPage, er
 // their entries in the audit log: all or none. Version of each written record becomes
 // the transaction's sequence number.
 func (c *Client) WriteServers(ctx context.Context, writes []ServerWrite, entries ...audit.Entry) (Written, error) {
-	in := writeIn{Audit: entries}
-	for _, w := range writes {
+	return c.Write(ctx, Batch{Servers: writes, Audit: entries})
+}
+
+// Batch is one transaction on servers and keys, at most MaxWrites together.
+type Batch struct {
+	Servers []ServerWrite
+	Delete  []*registry.Record // as they were read: their versions must still be these
+	Keys    []KeyWrite
+	Audit   []audit.Entry
+}
+
+// Write carries out a batch: all or nothing. Changes of Written are first those of
+// Servers, then those of Delete.
+func (c *Client) Write(ctx context.Context, b Batch) (Written, error) {
+	in := writeIn{Audit: b.Audit, Keys: b.Keys}
+	for _, r := range b.Delete {
+		in.Delete = append(in.Delete, deletion{r.ServerID, r.Version})
+	}
+	for _, w := range b.Servers {
 		b, err := registry.Encode(w.Record)
 		if err != nil {
 			return Written{}, err
@@ -182,7 +208,7 @@ func (c *Client) changes(ctx context.Context, op string, in any) (Written, error
 	if err != nil {
 		return Written{}, err
 	}
-	w := Written{Seq: out.Seq, Changes: make([]ServerChange, len(out.Before))}
+	w := Written{Seq: out.Seq, Changes: make([]ServerChange, len(out.Before)), KeysBefore: out.KeysBefore, KeysAfter: out.KeysAfter}
 	for i := range out.Before {
 		if w.Changes[i].Before, err = decodeMaybe(out.Before[i]); err != nil {
 			return Written{}, err
@@ -302,13 +328,22 @@ func decodeCursor(c string) (*summary, error) {
 }
 
 func (o *Object) writeServers(ctx context.Context, st platform.Storage, in writeIn) (changesOut, error) {
-	if len(in.Docs) == 0 || len(in.Docs) > MaxWrites || len(in.Docs) != len(in.Expect) {
-		return changesOut{}, problem.New(http.StatusBadRequest, "too_many_writes", fmt.Sprintf("One transaction writes 1 to %d servers.", MaxWrites))
+	if n := len(in.Docs) + len(in.Delete) + len(in.Keys); n == 0 || n > MaxWrites || len(in.Docs) != len(in.Expect) {
+		return changesOut{}, problem.New(http.StatusRequestEntityTooLarge, "too_many_writes", fmt.Sprintf("One transaction writes 1 to %d servers and keys.", MaxWrites))
 	}
 	var out changesOut
-	var written []*registry.Record
+	var ch change
 	seq, err := o.mutate(ctx, st, func(t *transaction, seq int64) error {
-		out, written = changesOut{Seq: seq}, nil
+		out, ch = changesOut{Seq: seq}, change{}
+		// What goes is taken away first, so that its names are free for what comes.
+		var gone []json.RawMessage
+		for _, d := range in.Delete {
+			before, err := t.deleteServer(ctx, seq, d.ID, d.Expect)
+			if err != nil {
+				return err
+			}
+			gone, ch.deleted = append(gone, before), append(ch.deleted, d.ID)
+		}
 		for i, doc := range in.Docs {
 			rec, err := registry.Decode(doc)
 			if err != nil {
@@ -319,14 +354,28 @@ func (o *Object) writeServers(ctx context.Context, st platform.Storage, in write
 				return err
 			}
 			out.Before, out.After = append(out.Before, before), append(out.After, after)
-			written = append(written, rec)
+			ch.written = append(ch.written, rec)
+		}
+		for _, before := range gone {
+			out.Before, out.After = append(out.Before, before), append(out.After, nil)
+		}
+		for _, w := range in.Keys {
+			old, err := t.writeKey(ctx, seq, w.Key, w.Expect)
+			if err != nil {
+				return err
+			}
+			if err := o.keepOneAdmin(ctx, t, old, w.Key); err != nil {
+				return err
+			}
+			out.KeysBefore, out.KeysAfter = append(out.KeysBefore, old), append(out.KeysAfter, w.Key)
+			ch.keysWritten = append(ch.keysWritten, w.Key)
 		}
 		return t.audit(ctx, in.Audit)
 	})
 	if err != nil {
 		return changesOut{}, err
 	}
-	o.catalog.applied(seq, change{written: written})
+	o.catalog.applied(seq, ch)
 	o.publishNow(ctx, st)
 	return out, nil
 }
@@ -374,8 +423,8 @@ func (t *transaction) writeServer(ctx context.Context, seq int64, rec *registry.
 		return nil, nil, conflict(old.Version)
 	}
 	if old != nil {
-		for _, ref := range old.Refs() {
-			t.delete(keyRef + ref)
+		if err := t.release(ctx, old); err != nil {
+			return nil, nil, err
 		}
 	}
 	for _, ref := range rec.Refs() {
@@ -400,6 +449,20 @@ func (t *transaction) writeServer(ctx context.Context, seq int64, rec *registry.
 	}
 	t.put(keyServer+rec.ServerID, after)
 	return before, after, t.announceServer(ctx, seq, rec.ServerID, old)
+}
+
+// release gives the references of a record up, as far as they are still its own.
+func (t *transaction) release(ctx context.Context, old *registry.Record) error {
+	for _, ref := range old.Refs() {
+		owner, err := t.get(ctx, keyRef+ref)
+		if err != nil {
+			return err
+		}
+		if string(owner) == old.ServerID {
+			t.delete(keyRef + ref)
+		}
+	}
+	return nil
 }
 
 // claimEmptyPrefix sees to it that at most one server has no prefix before its
@@ -439,8 +502,8 @@ func (t *transaction) deleteServer(ctx context.Context, seq int64, id string, ex
 	if expect != 0 && old.Version != expect {
 		return nil, conflict(old.Version)
 	}
-	for _, ref := range old.Refs() {
-		t.delete(keyRef + ref)
+	if err := t.release(ctx, old); err != nil {
+		return nil, err
 	}
 	if old.EmptyPrefix {
 		t.delete(keyEmptyPrefix)
