@@ -82,6 +82,7 @@ func (f *flow) mapping() map[string]any {
 		}
 		f.p.count()
 		var key string
+		line, from := f.p.at, f.i
 		wasQuoted := c == '"' || c == '\''
 		switch {
 		case wasQuoted:
@@ -91,11 +92,9 @@ func (f *flow) mapping() map[string]any {
 		default:
 			key = f.plain()
 		}
-		if key == "<<" {
-			f.p.fail("merge keys are not supported")
-		}
-		if _, twice := out[key]; twice {
-			f.p.fail("the key %q is there twice", key)
+		f.p.checkKey(out, key, max(len(key), f.i-from))
+		if line != f.p.at {
+			f.p.fail("a key must be on one line")
 		}
 		if f.space() != ':' {
 			f.p.fail("expected ':' after the key %q", key)

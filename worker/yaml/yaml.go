@@ -18,6 +18,8 @@ import (
 const (
 	// MaxDepth is the deepest nesting.
 	MaxDepth = 64
+	// MaxKey is the longest key, in bytes (YAML's own limit is 1,024 characters).
+	MaxKey = 1000
 	// MaxNodes is the most scalars, sequences and mappings together.
 	MaxNodes = 200_000
 )
@@ -214,12 +216,7 @@ func (p *parser) mapping(indent int) map[string]any {
 		if !ok {
 			p.fail("expected `key: value`")
 		}
-		if _, twice := out[key]; twice {
-			p.fail("the key %q is there twice", key)
-		}
-		if key == "<<" {
-			p.fail("merge keys are not supported")
-		}
+		p.checkKey(out, key, len(l.text)-len(rest))
 		if rest == "" || rest[0] == '#' {
 			p.at++
 			if next := p.peek(); next != nil && next.indent == indent && isEntry(next.text) {
@@ -230,6 +227,20 @@ func (p *parser) mapping(indent int) map[string]any {
 			continue
 		}
 		out[key] = p.value(rest, indent)
+	}
+}
+
+// checkKey refuses keys that a mapping cannot have; written is how long the key
+// is in the document, in bytes.
+func (p *parser) checkKey(m map[string]any, key string, written int) {
+	if written > MaxKey {
+		p.fail("a key is longer than %d bytes", MaxKey)
+	}
+	if _, twice := m[key]; twice {
+		p.fail("the key %q is there twice", key)
+	}
+	if key == "<<" {
+		p.fail("merge keys are not supported")
 	}
 }
 
