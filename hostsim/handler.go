@@ -8,10 +8,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/grantway/grantway/hostsim/internal/instance"
 	"github.com/grantway/grantway/wasm/abi"
 )
+
+// bodyTimeout is how long a body of up to 64 KiB may take to arrive. A larger one is
+// the guest's business.
+const bodyTimeout = 30 * time.Second
 
 // ServeHTTP lets an instance answer the request.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -33,8 +38,8 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength >= 0 && r.ContentLength <= abi.MaxInlineBody {
 		if r.ContentLength > 0 {
 			event.Body = make([]byte, r.ContentLength)
-			if _, err := io.ReadFull(r.Body, event.Body); err != nil {
-				refuse(w, r, http.StatusBadRequest, "body_incomplete", "The request's body ended early.")
+			if err := readBody(w, r, event.Body); err != nil {
+				refuse(w, r, http.StatusBadRequest, "body_incomplete", "The request's body ended early or came too slowly.")
 				return
 			}
 		}
@@ -48,6 +53,17 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.serve(h, w, r, event)
+}
+
+// readBody reads a body of known length, within bodyTimeout.
+func readBody(w http.ResponseWriter, r *http.Request, into []byte) error {
+	rc := http.NewResponseController(w)
+	deadlines := rc.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil
+	_, err := io.ReadFull(r.Body, into)
+	if err == nil && deadlines {
+		err = rc.SetReadDeadline(time.Time{})
+	}
+	return err
 }
 
 // requestMeta lays out the head of a request as docs/host-abi.md says.
@@ -185,7 +201,7 @@ func (x *exchange) serve(h *Host, w http.ResponseWriter, r *http.Request, event 
 			if x.body != nil {
 				x.body.stop() // net/http wants the rest of the body for itself now
 			}
-			writeHead(w, head)
+			writeHead(w, r, head)
 			switch {
 			case head.Stream != nil:
 				h.pass(w, rc, r, head.Stream)
@@ -237,7 +253,7 @@ func waitsForEvents(r *http.Request, header http.Header) bool {
 }
 
 // writeHead sends status and headers.
-func writeHead(w http.ResponseWriter, res *instance.Response) {
+func writeHead(w http.ResponseWriter, r *http.Request, res *instance.Response) {
 	header := w.Header()
 	for name, values := range instance.ParseHeader(res.Header) {
 		header[name] = values
@@ -246,7 +262,8 @@ func writeHead(w http.ResponseWriter, res *instance.Response) {
 	if _, given := header["Content-Type"]; !given {
 		header["Content-Type"] = nil // net/http would guess
 	}
-	if res.Stream == nil && !res.Streamed && res.Status != http.StatusNoContent && res.Status != http.StatusNotModified {
+	whole := res.Stream == nil && !res.Streamed
+	if whole && r.Method != http.MethodHead && res.Status != http.StatusNoContent && res.Status != http.StatusNotModified {
 		header.Set("Content-Length", strconv.Itoa(len(res.Body)))
 	}
 	w.WriteHeader(res.Status)

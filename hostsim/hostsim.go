@@ -16,14 +16,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/grantway/grantway/hostsim/internal/clock"
 	"github.com/grantway/grantway/hostsim/internal/instance"
@@ -78,7 +76,7 @@ func (h *Host) open(ctx context.Context, wasm []byte, c *config) error {
 		return err
 	}
 	if c.transport == nil {
-		c.transport = newTransport()
+		c.transport = newTransport(c.addresses)
 	}
 	permit, err := c.permits()
 	if err != nil {
@@ -193,23 +191,6 @@ func (h *Host) release(ctx context.Context) error {
 		errs = append(errs, os.RemoveAll(h.tempDir))
 	}
 	return errors.Join(errs...)
-}
-
-// newTransport is the way out to the network: nothing is added, followed or
-// decompressed.
-func newTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
-		ForceAttemptHTTP2:      true,
-		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConns:           512,
-		MaxIdleConnsPerHost:    256,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: abi.MaxMeta,
-		DisableCompression:     true,
-	}
 }
 
 func set(names []string) map[string]bool {

@@ -198,7 +198,9 @@ func TestObjectDies(t *testing.T) {
 func TestReset(t *testing.T) {
 	host, c := open(t, hostsim.WithInstances(2))
 	sleeper := make(chan answer, 1)
-	go func() { sleeper <- c.do("POST", "/object?target=MINTER/a&path="+escape("/sleep-then-count?ms=200"), "") }()
+	go func() {
+		sleeper <- c.do("POST", "/object?target=MINTER/a&path="+escape("/sleep-then-count?ms=200"), "")
+	}()
 	waitFor(t, func() bool { return host.Stats().Objects == 1 })
 	host.ResetObject("MINTER", "a")
 	require.Equal(t, "gone", (<-sleeper).header.Get("X-Code"))

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -51,6 +52,7 @@ type config struct {
 	maxMemory   int64
 	drain       time.Duration
 	transport   http.RoundTripper
+	addresses   func(netip.Addr) error
 	clock       *Clock
 	fault       func(FaultPoint) Fault
 	logger      *slog.Logger
@@ -124,6 +126,13 @@ func WithDrain(d time.Duration) Option { return func(c *config) { c.drain = d } 
 
 // WithTransport replaces the way out to the network.
 func WithTransport(t http.RoundTripper) Option { return func(c *config) { c.transport = t } }
+
+// WithPublicNetworkOnly refuses to connect to addresses of private and reserved networks
+// and, unless allowLoopback, of this machine, whatever name they were found by. It
+// has no effect on another transport.
+func WithPublicNetworkOnly(allowLoopback bool) Option {
+	return func(c *config) { c.addresses = publicOnly(allowLoopback) }
+}
 
 // WithLog receives the guest's log lines and the host's own.
 func WithLog(l *slog.Logger) Option { return func(c *config) { c.logger = l } }

@@ -290,8 +290,9 @@ func (p *pool) Retire(in *instance.Instance) {
 	}
 	go func() {
 		next, err := p.start(s)
-		if err != nil {
-			return // the old one goes on
+		if err != nil { // the old one goes on
+			time.AfterFunc(restartPause, func() { p.Retire(in) })
+			return
 		}
 		s.mu.Lock()
 		replaced := s.current.CompareAndSwap(in, next)

@@ -79,6 +79,9 @@ func (h *Host) startSchedule(expressions []string) error {
 	for i, s := range schedules {
 		running.Go(func() {
 			cron.Run(ctx, h.clock, s, func(ctx context.Context) {
+				if h.stopped.Load() {
+					return
+				}
 				if err := h.runScheduled(ctx, expressions[i]); err != nil && ctx.Err() == nil {
 					h.pool.log.Host(int(slog.LevelError), "scheduled work failed", "cron", expressions[i], "error", err.Error())
 				}

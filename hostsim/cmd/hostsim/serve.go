@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ const (
 	defaultUI     = "ui/dist"
 	// defaultCron is the schedule of housekeeping, as in wrangler.toml.
 	defaultCron = "*/5 * * * *"
+	// loopbackVariable permits upstreams on this machine.
+	loopbackVariable = "GRANTWAY_ALLOW_LOOPBACK"
 
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
@@ -38,6 +41,7 @@ type serveFlags struct {
 	instances                                                int
 	drain, watchdog                                          time.Duration
 	memory                                                   int
+	private                                                  bool
 }
 
 // serve runs the gateway until the context ends.
@@ -53,6 +57,7 @@ func serve(ctx context.Context, s streams, args []string) error {
 	f.IntVar(&o.memory, "memory", hostsim.DefaultMemoryPages/16, "most memory of one instance, in `MiB`")
 	f.DurationVar(&o.watchdog, "watchdog", hostsim.DefaultWatchdog, "how `long` the module may compute without yielding before its instance is replaced")
 	f.DurationVar(&o.drain, "drain", 10*time.Second, "how `long` requests in flight may go on after SIGTERM or SIGINT")
+	f.BoolVar(&o.private, "allow-private", false, "permit upstreams whose names resolve to private addresses. Names that cannot be public and private addresses in URLs stay refused")
 	f.StringVar(&o.logLevel, "log-level", "info", "least `level` to log: debug, info, warn, error")
 	f.StringVar(&o.logFormat, "log-format", "text", "`format` of the log on standard error: text, json")
 	f.StringVar(&o.pprof, "pprof", "", "`address` for Go's profiles (net/http/pprof), for development; off by default")
@@ -112,6 +117,10 @@ func (o serveFlags) run(ctx context.Context, s streams, logger *slog.Logger) err
 		hostsim.WithWatchdog(o.watchdog),
 		hostsim.WithLog(logger),
 		hostsim.WithOutput(s.err),
+	}
+	if !o.private {
+		loopback, _ := strconv.ParseBool(env[loopbackVariable]) // malformed: the module refuses to work
+		options = append(options, hostsim.WithPublicNetworkOnly(loopback))
 	}
 	if o.cron != "" {
 		options = append(options, hostsim.WithSchedule(o.cron))
