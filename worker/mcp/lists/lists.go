@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/grantway/grantway/worker/mcp/flight"
 	"github.com/grantway/grantway/worker/mcp/jsonrpc"
 	"github.com/grantway/grantway/worker/mcp/rawjson"
 	"github.com/grantway/grantway/worker/mcp/upstream"
@@ -49,11 +50,13 @@ type Lists struct {
 	Config
 	cache   cache
 	schemas schemas
+	looks   flight.Group[*Page]
 }
 
 // New makes Lists.
 func New(c Config) *Lists {
 	l := &Lists{Config: c}
+	l.looks.Background = c.Background
 	l.cache.entries = map[string]*entry{}
 	l.schemas.byServer = map[string]map[string][]mirrored{}
 	return l
@@ -89,7 +92,17 @@ func (l *Lists) Page(ctx context.Context, t upstream.Target, method string, curs
 	if p := l.remembered(ctx, t, method, cursor); p != nil {
 		return p, nil
 	}
-	return l.fetch(ctx, t, method, cursor, header)
+	if t.Record.ServerID == "" {
+		return l.fetch(ctx, t, method, cursor, header)
+	}
+	// Only callers whose answers could be shared from memory share a look.
+	p, err := l.looks.Do(ctx, key(t, method, cursor), func(ctx context.Context) (*Page, error) {
+		return l.fetch(ctx, t, method, cursor, header)
+	})
+	if err != nil && ctx.Err() != nil {
+		return nil, upstream.Failed(ctx, err)
+	}
+	return p, err
 }
 
 func (l *Lists) fetch(ctx context.Context, t upstream.Target, method string, cursor *string, header http.Header) (*Page, error) {

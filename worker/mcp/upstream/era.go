@@ -50,23 +50,32 @@ func (c *Client) Era(ctx context.Context, t Target) (*Era, error) {
 	if e := c.Known(t.Record); e != nil {
 		return e, nil
 	}
-	saved := t.Record.ServerID != "" // a preview of an unsaved server leaves no trace
-	if saved && c.KV != nil {
-		if b, err := c.KV.Get(ctx, kvEra+eraKey(t.Record)); err == nil {
-			e := &Era{}
-			if json.Unmarshal(b, e) == nil && e.Version != "" && time.Since(e.Found) < c.Limits.EraLife {
-				c.remember(t.Record, e)
-				return e, nil
+	if t.Record.ServerID == "" { // a preview of an unsaved server leaves no trace
+		return c.probe(ctx, t)
+	}
+	e, err := c.probes.Do(ctx, eraKey(t.Record)+"/"+keyOf(t).caller, func(ctx context.Context) (*Era, error) {
+		if e := c.Known(t.Record); e != nil {
+			return e, nil
+		}
+		if c.KV != nil {
+			if b, err := c.KV.Get(ctx, kvEra+eraKey(t.Record)); err == nil {
+				e := &Era{}
+				if json.Unmarshal(b, e) == nil && e.Version != "" && time.Since(e.Found) < c.Limits.EraLife {
+					c.remember(t.Record, e)
+					return e, nil
+				}
 			}
 		}
-	}
-	e, err := c.probe(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	if saved {
+		e, err := c.probe(ctx, t)
+		if err != nil {
+			return nil, err
+		}
 		c.remember(t.Record, e)
 		c.publish(ctx, t.Record, e)
+		return e, nil
+	})
+	if err != nil {
+		return nil, Failed(ctx, err)
 	}
 	return e, nil
 }

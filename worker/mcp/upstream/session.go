@@ -47,40 +47,52 @@ func keyOf(t Target) sessionKey {
 }
 
 // session answers the pooled session of this server and caller, or opens one.
-// Callers that come at once may each open one; the last stays in the pool.
 func (c *Client) session(ctx context.Context, t Target, version string) (*session, error) {
 	k := keyOf(t)
-	now := time.Now()
-	c.sessions.mu.Lock()
-	s := c.sessions.byKey[k]
-	if s != nil && now.Sub(time.UnixMilli(s.used.Load())) >= c.Limits.SessionLife {
-		delete(c.sessions.byKey, k)
-		defer c.release(ctx, t, s)
-		s = nil
-	}
-	c.sessions.mu.Unlock()
-	if s != nil {
-		s.used.Store(now.UnixMilli())
+	if s := c.pooled(ctx, t, k); s != nil {
 		return s, nil
-	}
-	s, err := c.open(ctx, t, version)
-	if err != nil {
-		return nil, err
 	}
 	if t.Record.ServerID == "" {
-		return s, nil
+		return c.open(ctx, t, version)
 	}
+	s, err := c.openings.Do(ctx, k.server+"/"+strconv.FormatInt(k.version, 10)+"/"+k.caller, func(ctx context.Context) (*session, error) {
+		if s := c.pooled(ctx, t, k); s != nil {
+			return s, nil
+		}
+		s, err := c.open(ctx, t, version)
+		if err != nil {
+			return nil, err
+		}
+		c.sessions.mu.Lock()
+		defer c.sessions.mu.Unlock()
+		if len(c.sessions.byKey) >= c.Limits.MaxSessions {
+			c.evict(time.Now())
+		}
+		c.sessions.byKey[k] = s
+		return s, nil
+	})
+	if err != nil {
+		return nil, Failed(ctx, err)
+	}
+	return s, nil
+}
+
+// pooled answers a session that is not too old, or nil.
+func (c *Client) pooled(ctx context.Context, t Target, k sessionKey) *session {
+	now := time.Now()
 	c.sessions.mu.Lock()
 	defer c.sessions.mu.Unlock()
-	if have := c.sessions.byKey[k]; have != nil {
+	s := c.sessions.byKey[k]
+	if s == nil {
+		return nil
+	}
+	if now.Sub(time.UnixMilli(s.used.Load())) >= c.Limits.SessionLife {
+		delete(c.sessions.byKey, k)
 		c.release(ctx, t, s)
-		return have, nil
+		return nil
 	}
-	if len(c.sessions.byKey) >= c.Limits.MaxSessions {
-		c.evict(now)
-	}
-	c.sessions.byKey[k] = s
-	return s, nil
+	s.used.Store(now.UnixMilli())
+	return s
 }
 
 // evict drops idle sessions, or the one used longest ago. The servers end them by

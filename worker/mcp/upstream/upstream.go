@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/mcp/flight"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/registry"
 )
@@ -62,6 +63,8 @@ type Client struct {
 	clientInfo json.RawMessage
 	eras       eras
 	sessions   sessions
+	probes     flight.Group[*Era]
+	openings   flight.Group[*session]
 
 	mu   sync.RWMutex
 	urls map[string]*url.URL // by record URL
@@ -76,6 +79,8 @@ func New(c Config) *Client {
 	u := &Client{Config: c, clientInfo: info, urls: map[string]*url.URL{}}
 	u.eras.byServer = map[string]*Era{}
 	u.sessions.byKey = map[sessionKey]*session{}
+	u.probes.Background = c.Background
+	u.openings.Background = c.Background
 	return u
 }
 
