@@ -268,3 +268,59 @@ func TestHealthAndTests(t *testing.T) {
 		assert.Equal(t, false, out["steps"].([]any)[1].(map[string]any)["ok"], "%v", out)
 	}
 }
+
+func TestLimits(t *testing.T) {
+	w := newWorld(t)
+	w.register("demo", w.upstream(true))
+	for name, c := range map[string]struct {
+		header http.Header
+		body   string
+		status int
+		code   string
+	}{
+		"body":         {nil, strings.Repeat(" ", 4<<20+1), http.StatusRequestEntityTooLarge, "body_too_large"},
+		"headers":      {http.Header{"X-Long": {strings.Repeat("x", 64<<10)}}, `{}`, http.StatusRequestHeaderFieldsTooLarge, "headers_too_large"},
+		"no key":       {http.Header{"Authorization": {"Bearer wrong"}}, `{}`, http.StatusUnauthorized, ""},
+		"media type":   {http.Header{"Content-Type": {"text/plain"}}, `{}`, http.StatusUnsupportedMediaType, "unsupported_media_type"},
+		"accept":       {http.Header{"Accept": {"text/html"}}, `{}`, http.StatusNotAcceptable, "not_acceptable"},
+		"other origin": {http.Header{"Origin": {"https://evil.example.com"}}, `{}`, http.StatusForbidden, "origin_denied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, path := range []string{"/mcp/demo", "/mcp"} {
+				r, err := http.NewRequest("POST", w.gateway.URL+path, strings.NewReader(c.body))
+				require.NoError(t, err)
+				r.Header.Set("Authorization", "Bearer "+adminKey)
+				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set("Accept", "application/json, text/event-stream")
+				for name, v := range c.header {
+					r.Header[name] = v
+				}
+				resp, err := http.DefaultClient.Do(r)
+				require.NoError(t, err)
+				b, err := io.ReadAll(resp.Body)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				assert.Equal(t, c.status, resp.StatusCode)
+				if c.code != "" {
+					assert.Contains(t, string(b), `"code":"`+c.code+`"`)
+				}
+			}
+		})
+	}
+}
+
+func TestBrowsers(t *testing.T) {
+	w := newWorld(t)
+	w.register("demo", w.upstream(true))
+	r, err := http.NewRequest("OPTIONS", w.gateway.URL+"/mcp/demo", nil)
+	require.NoError(t, err)
+	r.Header.Set("Origin", "http://localhost:6274")
+	r.Header.Set("Access-Control-Request-Headers", "mcp-param-region, x-other")
+	resp, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, http.StatusNoContent, resp.StatusCode)
+	assert.Equal(t, "http://localhost:6274", resp.Header.Get("Access-Control-Allow-Origin"))
+	assert.Contains(t, resp.Header.Get("Access-Control-Allow-Headers"), "mcp-param-region")
+	assert.NotContains(t, resp.Header.Get("Access-Control-Allow-Headers"), "x-other")
+}

@@ -20,18 +20,19 @@ const rateBinding = "CALLER_RATE"
 
 // wireMCP wires the data path: the MCP endpoints and the REST facade.
 func (g *Gateway) wireMCP() {
+	limits := g.limits()
 	gate := &admission.Gate{
 		Authenticator: g.authenticator,
 		Source:        g.source,
-		Rate:          admission.NewRate(admission.DefaultPerMinute, g.platform.Limiter(rateBinding)),
-		Slots:         admission.NewSlots(admission.DefaultPerServer, admission.DefaultPerCaller),
+		Rate:          admission.NewRate(g.settings.PerMinute, g.platform.Limiter(rateBinding)),
+		Slots:         admission.NewSlots(g.settings.PerServer, g.settings.PerCaller),
 	}
 	up := upstream.New(upstream.Config{
 		Credentials: g.tokens,
 		KV:          g.platform.KV(platform.Config),
 		Background:  g.platform.Background,
 		Log:         g.platform.Log(),
-		Limits:      upstream.DefaultLimits,
+		Limits:      limits.upstream,
 		Version:     Version,
 	})
 	list := lists.New(lists.Config{
@@ -39,7 +40,7 @@ func (g *Gateway) wireMCP() {
 		KV:         g.platform.KV(platform.Config),
 		Background: g.platform.Background,
 		Log:        g.platform.Log(),
-		Limits:     lists.DefaultLimits,
+		Limits:     limits.lists,
 	})
 	g.mcp = mcp.New(mcp.Config{
 		Gate:     gate,
@@ -52,7 +53,7 @@ func (g *Gateway) wireMCP() {
 		},
 		Recorder:   g.trail,
 		Log:        g.platform.Log(),
-		Limits:     mcp.DefaultLimits,
+		Limits:     limits.endpoints,
 		ConnectURL: g.interactive.ConnectURL,
 		Version:    Version,
 	})
@@ -62,13 +63,28 @@ func (g *Gateway) wireMCP() {
 		Lists:         list,
 		Recorder:      g.trail,
 		Log:           g.platform.Log(),
-		MaxBody:       mcp.DefaultLimits.MaxBody,
-		FanOut:        mcp.DefaultLimits.FanOut,
-		FanOutTimeout: mcp.DefaultLimits.FanOutTimeout,
+		MaxBody:       limits.endpoints.MaxBody,
+		FanOut:        limits.endpoints.FanOut,
+		FanOutTimeout: limits.endpoints.FanOutTimeout,
 	})
 	g.routes["mcp"] = g.mcp
 	g.routes["mcp-rest"] = g.rest
 	g.wireHealth(up, list)
+}
+
+// limits are those of package settings, with the fixed ones of each package.
+func (g *Gateway) limits() (l struct {
+	endpoints mcp.Limits
+	upstream  upstream.Limits
+	lists     lists.Limits
+}) {
+	s := g.settings
+	l.endpoints, l.upstream, l.lists = mcp.DefaultLimits, upstream.DefaultLimits, lists.DefaultLimits
+	l.endpoints.MaxBody, l.endpoints.MaxHeader = s.MCPBodyLimit, s.MCPHeaderLimit
+	l.endpoints.FanOut, l.endpoints.FanOutTimeout = s.FanOut, s.FanOutTimeout
+	l.upstream.HeadTimeout, l.upstream.CallTimeout, l.upstream.MaxResponse = s.HeadTimeout, s.CallTimeout, s.MCPResponseLimit
+	l.lists.LegacyLife = s.ListLife
+	return l
 }
 
 // wireHealth mounts the checks of servers, saved and unsaved.
@@ -80,8 +96,8 @@ func (g *Gateway) wireHealth(up *upstream.Client, list *lists.Lists) {
 		Source:   g.source,
 		Drafter:  g.admin,
 		Log:      g.platform.Log(),
-		FanOut:   mcp.DefaultLimits.FanOut,
-		Timeout:  health.Timeout,
+		FanOut:   g.settings.FanOut,
+		Timeout:  g.settings.HealthTimeout,
 	}
 	g.admin.Mount("GET /v1/mcp/server/health", access.RoleViewer, h.Many)
 	g.admin.Mount("GET /v1/mcp/server/{id}/health", access.RoleViewer, h.One)

@@ -25,6 +25,8 @@ from the gateway's own list; a test keeps the two equal.
 | ` + "`GRANTWAY_SEALING_KEY_PREVIOUS`" + ` | earlier sealing keys, separated by commas: they open what they sealed, and seal nothing new | none |
 | ` + "`GRANTWAY_ADMIN_KEY`" + ` | the first administrator's key | hostsim makes one in its data folder; required on Workers |
 | ` + "`GRANTWAY_PUBLIC_URL`" + ` | the address under which callers reach the gateway | the request's own |
+| ` + "`GRANTWAY_ALLOWED_HOSTS`" + ` | host names (with a port where it is not the scheme's own) under which the MCP endpoints answer, separated by commas; loopback names always do | any |
+| ` + "`GRANTWAY_ALLOWED_ORIGINS`" + ` | web origins that may call the MCP endpoints from a browser, besides the gateway's own https origin and loopback ones; ` + "`*`" + ` is every one | none |
 
 ## Numbers
 

@@ -18,6 +18,7 @@ var (
 	errMediaType   = problem.New(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send Content-Type: application/json.")
 	errAccept      = problem.New(http.StatusNotAcceptable, "not_acceptable", "Accept must list application/json and text/event-stream.")
 	errBodySize    = problem.New(http.StatusRequestEntityTooLarge, "body_too_large", "The request's body is larger than the gateway's limit.")
+	errHeaders     = problem.New(http.StatusRequestHeaderFieldsTooLarge, "headers_too_large", "The request's headers are larger than the gateway's limit.")
 	errBodyBroken  = problem.New(http.StatusBadRequest, "unreadable_body", "The request's body broke off.")
 	errSession     = problem.New(http.StatusNotFound, "session_not_found", "There is no such session; initialize again.")
 	errBatch       = &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: "Invalid Request: batches exist in protocol version 2025-03-26 only."}

@@ -22,12 +22,13 @@ import (
 // Limits of the endpoints.
 type Limits struct {
 	MaxBody       int           // request body, in bytes
+	MaxHeader     int           // names and values of the request's headers, in bytes
 	FanOut        int           // servers asked at once by one request: Workers allow six connections
 	FanOutTimeout time.Duration // for one server's part of an aggregated answer
 }
 
 // DefaultLimits are the documented defaults.
-var DefaultLimits = Limits{MaxBody: 4 << 20, FanOut: 5, FanOutTimeout: 10 * time.Second}
+var DefaultLimits = Limits{MaxBody: 4 << 20, MaxHeader: 64 << 10, FanOut: 5, FanOutTimeout: 10 * time.Second}
 
 // Recorder is told of tool calls: for usage, audit and metrics. Its methods do not block.
 type Recorder interface {
@@ -85,6 +86,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ref, ok := reference(r.URL.Path)
 	if !ok {
 		h.fail(w, r, nil, errNotFound)
+		return
+	}
+	if tooLong(r.Header, h.Limits.MaxHeader) {
+		h.fail(w, r, nil, errHeaders)
 		return
 	}
 	if !h.Origins.Admit(w, r) {

@@ -38,6 +38,16 @@ func readBody(r *http.Request, limit int) ([]byte, error) {
 	return b, nil
 }
 
+// tooLong reports whether the headers' names and values together pass the limit.
+func tooLong(h http.Header, limit int) bool {
+	for name, values := range h {
+		for _, v := range values {
+			limit -= len(name) + len(v)
+		}
+	}
+	return limit < 0
+}
+
 // checkPost checks what comes before the body: media type and Accept.
 func checkPost(h http.Header) error {
 	ct := first(h, "Content-Type")

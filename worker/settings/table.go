@@ -8,7 +8,9 @@ const (
 )
 
 // Table answers every variable, in the order of the documentation.
-func Table() []Variable {
+func Table() []Variable { return append(tokenTable(), dataPathTable()...) }
+
+func tokenTable() []Variable {
 	return []Variable{
 		seconds("GRANTWAY_TOKEN_EXPIRY_MARGIN_SECONDS", "MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS", 10, 0, hour,
 			"Time before its expiry from which a token is replaced before it is used. While no new one can be had the old one is used until its real expiry.",

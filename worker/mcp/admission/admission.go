@@ -12,13 +12,6 @@ import (
 	"github.com/grantway/grantway/worker/registry"
 )
 
-// Documented defaults of the limits.
-const (
-	DefaultPerMinute = 0   // requests per minute and caller; 0: no limit
-	DefaultPerServer = 256 // requests under way per server, in one instance
-	DefaultPerCaller = 256 // requests under way per caller, in one instance
-)
-
 // Gate admits requests.
 type Gate struct {
 	Authenticator access.Authenticator

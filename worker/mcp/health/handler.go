@@ -21,9 +21,6 @@ import (
 // maxBody bounds a test's body, in bytes.
 const maxBody = 256 << 10
 
-// Timeout is the documented default for one server's check.
-const Timeout = 20 * time.Second
-
 // Drafter makes the record that a request body describes, without keeping it.
 type Drafter interface {
 	Draft(ctx context.Context, body []byte) (*registry.Record, error)
