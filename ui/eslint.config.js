@@ -15,6 +15,8 @@ export default typescript.config(
       ...hooks.configs.recommended.rules,
       "no-console": "error",
       "@typescript-eslint/consistent-type-imports": "error",
+      // A member that is taken out of an object by destructuring is meant to be unused.
+      "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
       eqeqeq: "error",
     },
   },

@@ -1,3 +1,5 @@
+import { fileURLToPath } from "node:url";
+
 import react from "@vitejs/plugin-react";
 import { runnerImport } from "vite";
 import { defineConfig } from "vitest/config";
@@ -24,6 +26,13 @@ const gateway = process.env.GRANTWAY_URL ?? "http://127.0.0.1:8787";
 export default defineConfig({
   base: "/ui/",
   plugins: [react(), themeStyleSheet()],
+  define: { __UI_VERSION__: JSON.stringify(process.env.npm_package_version ?? "0.1.0") },
+  resolve: {
+    // rjsf's entry imports this package for its own tests; it compiles code at run time, which the policy forbids.
+    alias: {
+      "@rjsf/validator-ajv8": fileURLToPath(new URL("src/pages/server/playground/validator.ts", import.meta.url)),
+    },
+  },
   build: { target: "es2022", sourcemap: false, chunkSizeWarningLimit: 700 },
   server: {
     proxy: Object.fromEntries(

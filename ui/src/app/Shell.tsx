@@ -10,7 +10,19 @@ import {
   useComputedColorScheme,
   useMantineColorScheme,
 } from "@mantine/core";
-import { IconChevronDown, IconLogout, IconMoon, IconServer2, IconSun } from "../components/icons";
+import {
+  IconActivity,
+  IconArrowsExchange,
+  IconChevronDown,
+  IconHistory,
+  IconInfoCircle,
+  IconKey,
+  IconLogout,
+  IconMoon,
+  IconServer2,
+  IconSettings,
+  IconSun,
+} from "../components/icons";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { Suspense, useEffect, useState } from "react";
@@ -25,7 +37,15 @@ import classes from "./Shell.module.css";
 
 import type { Session } from "../api/types";
 
-const sections = [{ to: "/", label: "Servers", icon: IconServer2 }] as const;
+const sections = [
+  { to: "/", label: "Servers", icon: IconServer2 },
+  { to: "/keys", label: "Access keys", icon: IconKey },
+  { to: "/usage", label: "Usage", icon: IconActivity },
+  { to: "/audit", label: "Audit", icon: IconHistory },
+  { to: "/transfer", label: "Import & export", icon: IconArrowsExchange },
+  { to: "/settings", label: "Settings", icon: IconSettings },
+  { to: "/about", label: "About", icon: IconInfoCircle },
+] as const;
 
 /** What stands around every page, once somebody is signed in. */
 export function Shell() {
@@ -130,7 +150,7 @@ function Navigation({ onNavigate }: { onNavigate?: () => void }) {
   return (
     <nav aria-label="Main" className={classes.nav}>
       {sections.map(({ to, label, icon: Icon }) => {
-        const here = path === to || path.startsWith("/servers");
+        const here = to === "/" ? path === "/" || path.startsWith("/servers") : path.startsWith(to);
         return (
           <Link
             key={to}

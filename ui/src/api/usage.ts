@@ -1,0 +1,19 @@
+import { queryOptions } from "@tanstack/react-query";
+
+import { query, request } from "./client";
+
+import type { Usage } from "./types";
+
+export interface UsageFilter {
+  from: string;
+  to: string;
+  interval: "hour" | "day";
+  group_by: "server" | "tool" | "key";
+}
+
+export const usageQuery = (filter: UsageFilter) =>
+  queryOptions({
+    queryKey: ["usage", filter],
+    queryFn: ({ signal }) => request<Usage>(`/v1/usage${query({ ...filter })}`, { signal }),
+    placeholderData: (before) => before,
+  });

@@ -1,0 +1,125 @@
+// Names for people of the values of the API. Nothing else in the UI spells them out.
+
+import type { Tone } from "../components/Tag";
+import type { AuthType, ClientAuth, Flow, Server } from "../api/types";
+
+export const authTypes: Record<AuthType, { label: string; about: string }> = {
+  none: { label: "None", about: "The server is open; nothing is sent." },
+  oauth2: { label: "OAuth 2", about: "An access token, by the flow chosen below." },
+  bearer_token: { label: "Bearer token", about: "Authorization: Bearer …" },
+  api_key: { label: "API key", about: "X-API-Key, or a header that you name." },
+  basic: { label: "Basic", about: "Authorization: Basic …, made of user:password." },
+  token: { label: "Token", about: "Authorization: token …" },
+  authorization: { label: "Authorization header", about: "Authorization: … sent exactly as you enter it." },
+};
+
+export const flows: Record<Flow, { label: string; short: string; about: string }> = {
+  client_credentials: {
+    label: "Machine-to-Machine (M2M)",
+    short: "M2M",
+    about: "Server to server, no user. Grantway signs in with a client of its own.",
+  },
+  authorization_code: {
+    label: "Interactive (PKCE)",
+    short: "Interactive",
+    about: "A person signs in, in the browser.",
+  },
+  jwt_bearer: {
+    label: "Caller's JWT as assertion",
+    short: "JWT bearer",
+    about: "The caller's own JWT is presented as an assertion (RFC 7523).",
+  },
+  token_exchange: {
+    label: "Token exchange",
+    short: "Exchange",
+    about: "The caller's own JWT is exchanged for a token of this server (RFC 8693).",
+  },
+};
+
+export const clientAuths: Record<ClientAuth, { label: string; about: string }> = {
+  client_secret_basic: { label: "Client secret in the header (Basic)", about: "The usual way." },
+  client_secret_post: { label: "Client secret in the body (post)", about: "For servers that refuse Basic." },
+  client_secret_jwt: { label: "JWT signed with the client secret", about: "The secret itself is never sent." },
+  private_key_jwt: { label: "JWT signed with a private key", about: "The strongest: there is no shared secret." },
+};
+
+/** The short word that tells how a server is signed in to; M2M and Interactive are never the same. */
+export function credentialTag(server: Pick<Server, "auth_type" | "oauth2_flow">): {
+  label: string;
+  tone: Tone;
+  about: string;
+} {
+  if (server.auth_type === "none") return { label: "None", tone: "plain", about: authTypes.none.about };
+  if (server.auth_type !== "oauth2") {
+    return {
+      label: "Static",
+      tone: "plain",
+      about: `${authTypes[server.auth_type].label}: ${authTypes[server.auth_type].about}`,
+    };
+  }
+  const flow = server.oauth2_flow ?? "client_credentials";
+  return {
+    label: flows[flow].short,
+    tone: flow === "client_credentials" ? "info" : "violet",
+    about: flows[flow].about,
+  };
+}
+
+/** Does the gateway hold one token for this server? */
+export function hasOwnToken(server: Pick<Server, "auth_type" | "oauth2_flow">): boolean {
+  return server.auth_type === "oauth2" && server.oauth2_flow === "client_credentials";
+}
+
+const causes: Record<string, string> = {
+  miss: "First use: no token was stored",
+  cron: "Scheduled refresh (keep warm)",
+  early: "Refreshed early, before its end",
+  expired: "The previous one had ended",
+  refresh: "Refreshed by hand",
+  purge: "After a purge",
+  unauthorized: "The server refused the previous one (401)",
+  rejected: "The server refused the previous one (401)",
+  step_up: "More scopes were needed (403)",
+  test: "A test; the token was thrown away",
+  rotation: "The credentials changed",
+};
+
+export const causeLabel = (cause: string | undefined): string =>
+  cause ? (causes[cause] ?? cause.replaceAll("_", " ")) : "";
+
+export const tiers: Record<string, string> = {
+  l1: "in this instance's memory",
+  l2: "in the shared store (KV)",
+  minter: "with the minter",
+  mint: "a new token would be fetched",
+  none: "nowhere",
+  record: "in the server record",
+};
+
+const actions: Record<string, string> = {
+  "server.create": "Server added",
+  "server.update": "Server changed",
+  "server.delete": "Server deleted",
+  "server.enable": "Server enabled",
+  "server.disable": "Server disabled",
+  "key.create": "Key created",
+  "key.update": "Key changed",
+  "key.revoke": "Key revoked",
+  "key.rotate": "Key rotated",
+  "settings.update": "Settings changed",
+  "settings.reseal": "Secrets re-sealed",
+  "settings.republish": "Copies rebuilt",
+  "import.apply": "Configuration imported",
+  "export.read": "Configuration exported",
+  "export.sealed": "Exported with secrets",
+  "session.create": "Signed in",
+  "session.delete": "Signed out",
+  "token.mint": "Token fetched",
+  "token.purge": "Token purged",
+  "token.refresh": "Token refreshed",
+  "call.denied": "Call denied",
+  "audit.trim": "Old rows removed",
+};
+
+export const auditActions = actions;
+export const actionLabel = (action: string): string => actions[action] ?? action;

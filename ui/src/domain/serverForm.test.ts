@@ -1,0 +1,119 @@
+import { describe, expect, test } from "vitest";
+
+import { destinationChanged, fieldOfPath, formOf, inputOf } from "./serverForm";
+
+import type { Server } from "../api/types";
+import type { ServerForm } from "./serverForm";
+
+const filled: ServerForm = {
+  ...formOf(),
+  server_name: "Weather",
+  url: "https://mcp.example/mcp",
+  client_id: "id",
+  client_secret: "s3cret",
+  token_url: "https://idp.example/token",
+  scopes: ["a", "b"],
+  authorization_url: "https://idp.example/authorize",
+  registration_url: "https://idp.example/register",
+  auth_value: "static-value",
+  subject_token_type: "urn:x",
+  assertion_audience: "https://idp.example",
+  keep_warm: true,
+  token_header_name: "X-Token",
+};
+
+const stored: Server = {
+  server_id: "1",
+  server_name: "Weather",
+  slug: "weather",
+  url: "https://mcp.example/mcp",
+  transport: "http",
+  auth_type: "oauth2",
+  oauth2_flow: "client_credentials",
+  client_id: "id",
+  token_url: "https://idp.example/token",
+  token_endpoint_auth_method: "client_secret_basic",
+  audience: "https://mcp.example",
+  allowed_tools: null,
+  version: 3,
+  has_secret: true,
+  created_at: "2026-01-01T00:00:00Z",
+  updated_at: "2026-01-01T00:00:00Z",
+};
+
+describe("a switch of the flow sends no stale field", () => {
+  const cases: [string, Partial<ServerForm>, string[], string[]][] = [
+    [
+      "M2M",
+      {},
+      ["client_id", "token_url", "keep_warm", "scopes"],
+      ["authorization_url", "registration_url", "subject_token_type", "assertion_audience"],
+    ],
+    [
+      "interactive",
+      { oauth2_flow: "authorization_code" },
+      ["authorization_url", "registration_url"],
+      ["keep_warm", "allow_scope_step_up", "subject_token_type"],
+    ],
+    [
+      "exchange",
+      { oauth2_flow: "token_exchange" },
+      ["subject_token_type", "allow_scope_step_up"],
+      ["keep_warm", "authorization_url"],
+    ],
+    [
+      "bearer",
+      { auth_type: "bearer_token" },
+      [],
+      [
+        "oauth2_flow",
+        "client_id",
+        "token_url",
+        "issuer",
+        "scopes",
+        "keep_warm",
+        "upstream_token_header",
+        "token_endpoint_auth_method",
+      ],
+    ],
+    ["api key", { auth_type: "api_key" }, ["upstream_token_header"], ["oauth2_flow", "client_id"]],
+    ["none", { auth_type: "none" }, [], ["oauth2_flow", "client_id", "credentials", "upstream_token_header"]],
+  ];
+  test.each(cases)("%s", (_, change, present, absent) => {
+    const input = inputOf({ ...filled, ...change });
+    for (const name of present) expect(input).toHaveProperty(name);
+    for (const name of absent) expect(input).not.toHaveProperty(name);
+  });
+});
+
+test("only the secret of the chosen authentication is sent", () => {
+  expect(inputOf(filled).credentials).toEqual({ client_secret: "s3cret" });
+  expect(inputOf({ ...filled, auth_type: "bearer_token" }).credentials).toEqual({ auth_value: "static-value" });
+  expect(inputOf({ ...filled, token_endpoint_auth_method: "private_key_jwt" }).credentials).toEqual({
+    client_private_key_generate: "ES256",
+  });
+  expect(inputOf({ ...filled, client_secret: "" })).not.toHaveProperty("credentials");
+});
+
+test("an emptied field is reset, an untouched one is not mentioned", () => {
+  const form = formOf(stored);
+  expect(inputOf({ ...form, audience: "" }, stored)).toMatchObject({ audience: null });
+  expect(inputOf(form, stored)).not.toHaveProperty("description");
+});
+
+test("the secret is asked again when its destination changes", () => {
+  const form = formOf(stored);
+  expect(destinationChanged(form, stored)).toBe(false);
+  expect(destinationChanged({ ...form, token_url: "https://other.example/token" }, stored)).toBe(true);
+  expect(destinationChanged({ ...form, url: "https://other.example/" }, stored)).toBe(true);
+  expect(destinationChanged(form, undefined)).toBe(false);
+});
+
+test("a server's messages find their fields", () => {
+  expect(fieldOfPath("credentials.client_secret")).toBe("client_secret");
+  expect(fieldOfPath("token_url")).toBe("token_url");
+  expect(fieldOfPath("static_headers.X-A")).toBe("static_headers");
+  expect(fieldOfPath("upstream_token_header.name")).toBe("token_header_name");
+  expect(fieldOfPath("forward_headers[0]")).toBe("forward_headers");
+  expect(fieldOfPath("something_new")).toBeUndefined();
+});

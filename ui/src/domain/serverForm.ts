@@ -1,0 +1,234 @@
+// Between a server as the API has it and the fields of the form. Only what belongs to the chosen authentication and
+// flow is ever sent: a field that was filled in before a switch stays in the form and goes nowhere.
+
+import type { AuthType, ClientAuth, Flow, Server, ServerInput } from "../api/types";
+
+export interface Pair {
+  name: string;
+  value: string;
+}
+
+export type KeySource = "keep" | "generate" | "paste";
+
+export interface ServerForm {
+  server_name: string;
+  slug: string;
+  url: string;
+  description: string;
+  instructions: string;
+  logo_url: string;
+  enabled: boolean;
+  auth_type: AuthType;
+  oauth2_flow: Flow;
+  client_id: string;
+  token_endpoint_auth_method: ClientAuth;
+  client_secret: string;
+  key_source: KeySource;
+  client_private_key: string;
+  client_private_key_id: string;
+  client_private_key_alg: string;
+  client_private_key_generate: "ES256" | "EdDSA";
+  token_url: string;
+  issuer: string;
+  authorization_url: string;
+  registration_url: string;
+  scopes: string[];
+  audience: string;
+  upstream_resource: string;
+  assertion_audience: string;
+  extra_token_params: Pair[];
+  token_header_name: string;
+  token_header_prefix: string;
+  allow_scope_step_up: boolean;
+  keep_warm: boolean;
+  subject_token_type: string;
+  auth_value: string;
+  static_headers: Pair[];
+  forward_headers: string[];
+  groups: string[];
+  allow_all_keys: boolean;
+  timeout: string;
+  max_concurrent_requests: string;
+  default_cost: string;
+}
+
+const pairs = (record: Record<string, string> | undefined): Pair[] =>
+  Object.entries(record ?? {}).map(([name, value]) => ({ name, value }));
+
+/** The form's fields for a stored server, or for a new one. Secrets are always blank. */
+export function formOf(server?: Server): ServerForm {
+  return {
+    server_name: server?.server_name ?? "",
+    slug: server?.slug ?? "",
+    url: server?.url ?? "",
+    description: server?.description ?? "",
+    instructions: server?.instructions ?? "",
+    logo_url: server?.mcp_info?.logo_url ?? "",
+    enabled: !server?.disabled,
+    auth_type: server?.auth_type ?? "oauth2",
+    oauth2_flow: server?.oauth2_flow ?? "client_credentials",
+    client_id: server?.client_id ?? "",
+    token_endpoint_auth_method: server?.token_endpoint_auth_method ?? "client_secret_basic",
+    client_secret: "",
+    key_source: server?.client_private_key_id ? "keep" : "generate",
+    client_private_key: "",
+    client_private_key_id: "",
+    client_private_key_alg: "",
+    client_private_key_generate: "ES256",
+    token_url: server?.token_url ?? "",
+    issuer: server?.issuer ?? "",
+    authorization_url: server?.authorization_url ?? "",
+    registration_url: server?.registration_url ?? "",
+    scopes: server?.scopes ?? [],
+    audience: server?.audience ?? "",
+    upstream_resource: server?.upstream_resource ?? "",
+    assertion_audience: server?.assertion_audience ?? "",
+    extra_token_params: pairs(server?.extra_token_params),
+    token_header_name: server?.upstream_token_header?.name ?? "",
+    token_header_prefix: server?.upstream_token_header?.prefix ?? "",
+    allow_scope_step_up: server?.allow_scope_step_up ?? false,
+    keep_warm: server?.keep_warm ?? false,
+    subject_token_type: server?.subject_token_type ?? "",
+    auth_value: "",
+    static_headers: pairs(server?.static_headers),
+    forward_headers: server?.forward_headers ?? [],
+    groups: server?.mcp_access_groups ?? [],
+    allow_all_keys: server?.allow_all_keys ?? false,
+    timeout: server?.timeout ? String(server.timeout) : "",
+    max_concurrent_requests: server?.max_concurrent_requests ? String(server.max_concurrent_requests) : "",
+    default_cost: server?.mcp_info?.mcp_server_cost_info?.default_cost_per_query
+      ? String(server.mcp_info.mcp_server_cost_info.default_cost_per_query)
+      : "",
+  };
+}
+
+/** Which parts of the form belong to what was chosen. */
+export function applicable(form: Pick<ServerForm, "auth_type" | "oauth2_flow" | "token_endpoint_auth_method">) {
+  const oauth = form.auth_type === "oauth2";
+  const interactive = oauth && form.oauth2_flow === "authorization_code";
+  const privateKey = oauth && form.token_endpoint_auth_method === "private_key_jwt";
+  return {
+    oauth,
+    interactive,
+    m2m: oauth && form.oauth2_flow === "client_credentials",
+    onBehalf: oauth && (form.oauth2_flow === "jwt_bearer" || form.oauth2_flow === "token_exchange"),
+    privateKey,
+    secret: oauth && !privateKey,
+    assertion: oauth && (privateKey || form.token_endpoint_auth_method === "client_secret_jwt"),
+    value: !oauth && form.auth_type !== "none",
+    header: oauth || form.auth_type === "api_key",
+  };
+}
+
+/** Would the stored secrets go somewhere else than before? The gateway then asks for them again. */
+export function destinationChanged(form: ServerForm, stored: Server | undefined): boolean {
+  return (
+    stored !== undefined &&
+    (form.url !== stored.url || form.token_url !== (stored.token_url ?? "") || form.issuer !== (stored.issuer ?? ""))
+  );
+}
+
+/** The request body for what the form says. With a stored server, an emptied field is reset (null). */
+export function inputOf(form: ServerForm, stored?: Server): ServerInput {
+  const is = applicable(form);
+  const input: Record<string, unknown> = {
+    server_name: form.server_name.trim(),
+    url: form.url.trim(),
+    transport: "http",
+    auth_type: form.auth_type,
+    disabled: !form.enabled,
+    allow_all_keys: form.allow_all_keys,
+  };
+  /** Sets a field; an empty one is left out, or reset if something is stored. */
+  const put = (name: keyof Server, value: unknown, empty: boolean) => {
+    if (!empty) input[name] = value;
+    else if (stored && stored[name] !== undefined) input[name] = null;
+  };
+  const text = (name: keyof Server, value: string) => put(name, value.trim(), value.trim() === "");
+  const list = (name: keyof Server, value: string[]) => put(name, value, value.length === 0);
+  const map = (name: keyof Server, value: Pair[]) => {
+    const entries = value.filter((p) => p.name.trim() !== "").map((p) => [p.name.trim(), p.value] as const);
+    put(name, Object.fromEntries(entries), entries.length === 0);
+  };
+  const number = (name: keyof Server, value: string) => put(name, Number(value), value.trim() === "");
+
+  if (form.slug.trim() !== "") input.slug = form.slug.trim();
+  text("description", form.description);
+  text("instructions", form.instructions);
+  list("mcp_access_groups", form.groups);
+  map("static_headers", form.static_headers);
+  list("forward_headers", form.forward_headers);
+  number("timeout", form.timeout);
+  number("max_concurrent_requests", form.max_concurrent_requests);
+  put(...info(form, stored));
+
+  const credentials: Record<string, unknown> = {};
+  if (is.oauth) {
+    input.oauth2_flow = form.oauth2_flow;
+    text("client_id", form.client_id);
+    text("token_url", form.token_url);
+    text("issuer", form.issuer);
+    list("scopes", form.scopes);
+    text("audience", form.audience);
+    text("upstream_resource", form.upstream_resource);
+    map("extra_token_params", form.extra_token_params);
+    input.token_endpoint_auth_method = form.token_endpoint_auth_method;
+    if (is.interactive) {
+      text("authorization_url", form.authorization_url);
+      text("registration_url", form.registration_url);
+    } else {
+      input.allow_scope_step_up = form.allow_scope_step_up;
+    }
+    if (is.m2m) input.keep_warm = form.keep_warm;
+    if (is.onBehalf) text("subject_token_type", form.subject_token_type);
+    if (is.assertion) text("assertion_audience", form.assertion_audience);
+    if (is.secret && form.client_secret !== "") credentials.client_secret = form.client_secret;
+    if (is.privateKey) privateKey(form, credentials);
+  }
+  if (is.value && form.auth_value !== "") credentials.auth_value = form.auth_value;
+  if (is.header) {
+    const name = form.token_header_name.trim();
+    put(
+      "upstream_token_header",
+      { name, ...(form.token_header_prefix ? { prefix: form.token_header_prefix } : {}) },
+      name === "",
+    );
+  }
+  if (Object.keys(credentials).length > 0) input.credentials = credentials;
+  return input as ServerInput;
+}
+
+function privateKey(form: ServerForm, credentials: Record<string, unknown>) {
+  if (form.key_source === "generate") credentials.client_private_key_generate = form.client_private_key_generate;
+  if (form.key_source !== "paste" || form.client_private_key.trim() === "") return;
+  credentials.client_private_key = form.client_private_key;
+  if (form.client_private_key_id) credentials.client_private_key_id = form.client_private_key_id;
+  if (form.client_private_key_alg) credentials.client_private_key_alg = form.client_private_key_alg;
+}
+
+/** mcp_info, where only the logo and the default price are the form's; the rest of it is kept. */
+function info(form: ServerForm, stored?: Server): ["mcp_info", unknown, boolean] {
+  const next: NonNullable<Server["mcp_info"]> = { ...stored?.mcp_info };
+  if (form.logo_url.trim()) next.logo_url = form.logo_url.trim();
+  else delete next.logo_url;
+  const cost = { ...next.mcp_server_cost_info };
+  if (form.default_cost.trim()) cost.default_cost_per_query = Number(form.default_cost);
+  else delete cost.default_cost_per_query;
+  if (Object.keys(cost).length > 0) next.mcp_server_cost_info = cost;
+  else delete next.mcp_server_cost_info;
+  return ["mcp_info", next, Object.keys(next).length === 0];
+}
+
+/** The field of the form that a path of the API's answer belongs to; undefined if there is none. */
+export function fieldOfPath(path: string): keyof ServerForm | undefined {
+  const name = path.replace(/^credentials\./, "").split(/[.[]/)[0] ?? "";
+  const renamed: Record<string, keyof ServerForm> = {
+    upstream_token_header: "token_header_name",
+    mcp_access_groups: "groups",
+    disabled: "enabled",
+  };
+  if (path.startsWith("mcp_info.logo_url")) return "logo_url";
+  if (path.startsWith("mcp_info")) return "default_cost";
+  if (renamed[name]) return renamed[name];
+  return name in formOf() ? (name as keyof ServerForm) : undefined;
+}

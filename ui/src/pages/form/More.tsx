@@ -1,0 +1,61 @@
+import { Long, numberRule, Pairs, Tags, Text, urlRule } from "./fields";
+import classes from "./ServerFormPage.module.css";
+
+/** What few servers need. */
+export function More() {
+  return (
+    <details className={`panel ${classes.more}`}>
+      <summary>Headers, limits, cost, appearance</summary>
+      <div className="fields">
+        <Pairs
+          name="static_headers"
+          label="Headers that are always sent"
+          description="Values of sensitive names (authorization, cookie, key, token, secret) are sealed and shown as ***."
+          add="Add a header"
+        />
+        <Tags
+          name="forward_headers"
+          label="Headers of the caller that are passed on"
+          description="By name. The caller's credential never is."
+          placeholder="X-Tenant"
+        />
+        <Text
+          name="timeout"
+          label="Timeout (seconds)"
+          inputMode="decimal"
+          description="Until the server begins to answer. Blank: the gateway's default."
+          rules={numberRule(600, "seconds")}
+        />
+        <Text
+          name="max_concurrent_requests"
+          label="Requests at once"
+          inputMode="numeric"
+          description="Blank: the gateway's default."
+          rules={numberRule(10_000, "a number")}
+        />
+        <Text
+          name="default_cost"
+          label="Cost of a call"
+          inputMode="decimal"
+          description="In your currency; single tools can differ (Tools tab)."
+          rules={numberRule(1_000_000, "a price")}
+        />
+        <Text
+          name="logo_url"
+          label="Logo"
+          mono
+          inputMode="url"
+          description="Address of an image (https)."
+          rules={urlRule()}
+        />
+        <div className="wide">
+          <Long
+            name="instructions"
+            label="Instructions"
+            description="Told to clients together with the server's own."
+          />
+        </div>
+      </div>
+    </details>
+  );
+}

@@ -1,0 +1,259 @@
+import { SegmentedControl, Select, Textarea } from "@mantine/core";
+import { useController, useFormContext, useWatch } from "react-hook-form";
+
+import { CopyButton } from "../../components/CopyButton";
+import { TimeAgo } from "../../components/TimeAgo";
+import { applicable } from "../../domain/serverForm";
+import { ClientAuthSelect } from "./Authentication";
+import { Check, Pairs, requiredRule, Secret, Tags, Text, urlRule, useProblem } from "./fields";
+import classes from "./ServerFormPage.module.css";
+
+import type { Server } from "../../api/types";
+import type { KeySource, ServerForm } from "../../domain/serverForm";
+
+interface Props {
+  stored?: Server;
+  /** The credentials would go somewhere else than before. */
+  moved: boolean;
+}
+
+/** The fields of the chosen OAuth flow, and no others. */
+export function OAuthFields({ stored, moved }: Props) {
+  const { control } = useFormContext<ServerForm>();
+  const values = useWatch({ control }) as ServerForm;
+  const is = applicable(values);
+  const optional = is.interactive ? " Optional: registered with the server otherwise." : "";
+  return (
+    <>
+      {is.interactive && (
+        <div className={classes.note} data-tone="warn" role="note">
+          The choice is saved, but Grantway cannot sign people in yet: until it can, calls to this server are refused
+          with a message that says so. If no person has to sign in, choose Machine-to-Machine.
+        </div>
+      )}
+      <div className="fields">
+        <Text
+          name="client_id"
+          label="Client ID"
+          mono
+          required={!is.interactive}
+          description={`What the authorization server calls Grantway.${optional}`}
+          rules={is.interactive ? undefined : requiredRule("the client ID")}
+        />
+        <ClientAuthSelect />
+        {is.secret && <ClientSecret stored={stored} moved={moved} optional={is.interactive} />}
+        {is.privateKey && <PrivateKey stored={stored} />}
+        <Text
+          name="token_url"
+          label="Token URL"
+          mono
+          inputMode="url"
+          description="Where tokens are fetched. Blank: read from the server's metadata."
+          placeholder="https://idp.example.com/oauth/token"
+          rules={urlRule()}
+        />
+        {is.interactive && (
+          <>
+            <Text
+              name="authorization_url"
+              label="Authorization URL"
+              mono
+              inputMode="url"
+              description="Blank: discovered."
+              rules={urlRule()}
+            />
+            <Text
+              name="registration_url"
+              label="Registration URL"
+              mono
+              inputMode="url"
+              description="Blank: discovered."
+              rules={urlRule()}
+            />
+          </>
+        )}
+        <Tags
+          name="scopes"
+          label="Scopes"
+          description="Enter or comma after each. Blank: the authorization server's default."
+          placeholder="mcp:read"
+        />
+        <Text
+          name="audience"
+          label="Audience"
+          mono
+          description="Where the authorization server asks for one (Auth0, Okta)."
+        />
+        <Text
+          name="upstream_resource"
+          label="Resource"
+          mono
+          description="RFC 8707: a URL, or auto for the one that the server publishes."
+          placeholder="auto"
+        />
+      </div>
+      <details className={classes.more}>
+        <summary>More about the token</summary>
+        <div className="fields">
+          <Text
+            name="issuer"
+            label="Issuer"
+            mono
+            inputMode="url"
+            description="The credential is bound to it. Blank: as discovered."
+            rules={urlRule()}
+          />
+          {is.assertion && (
+            <Text
+              name="assertion_audience"
+              label="Audience of the assertion"
+              mono
+              description="aud of the signed JWT. Blank: the issuer."
+            />
+          )}
+          {is.onBehalf && <Text name="subject_token_type" label="Type of the caller's token" mono />}
+          <Text
+            name="token_header_name"
+            label="Header for the token"
+            mono
+            description="Authorization with Bearer if left blank."
+            placeholder="Authorization"
+          />
+          <Text
+            name="token_header_prefix"
+            label="Before the token"
+            mono
+            description="Such as “Bearer ”, space included. Only with a header of your own."
+          />
+          {!is.interactive && (
+            <Check
+              name="allow_scope_step_up"
+              label="Ask for more scopes when the server wants them"
+              description="A 403 insufficient_scope is answered by one new token with the scopes that it names."
+            />
+          )}
+          {is.m2m && (
+            <Check
+              name="keep_warm"
+              label="Keep a token ready"
+              description="Refreshed before its end even when nobody calls, so that the first call is fast."
+            />
+          )}
+          <Pairs
+            name="extra_token_params"
+            label="Extra parameters"
+            description="Sent to the token endpoint besides the standard ones."
+            add="Add a parameter"
+          />
+        </div>
+      </details>
+    </>
+  );
+}
+
+function ClientSecret({ stored, moved, optional }: Props & { optional: boolean }) {
+  const secret = stored?.secrets?.client_secret;
+  const kept = secret?.set === true && !moved;
+  const must = !optional && !kept;
+  let description = "Sealed before it is stored, and never shown again.";
+  if (secret?.set && moved)
+    description =
+      "URL, token URL or issuer changed: enter the secret again, so that it goes to the new place on purpose.";
+  else if (secret?.set) description = "Leave blank to keep what is stored.";
+  return (
+    <Secret
+      name="client_secret"
+      label="Client secret"
+      required={must}
+      description={
+        <>
+          {description}{" "}
+          {secret?.set && (
+            <>
+              Stored <TimeAgo time={secret.last_rotated} />.
+            </>
+          )}
+        </>
+      }
+      placeholder={kept ? "••••••••" : undefined}
+      rules={must ? requiredRule(secret?.set ? "the client secret again" : "the client secret") : undefined}
+    />
+  );
+}
+
+function PrivateKey({ stored }: { stored?: Server }) {
+  const { control, register } = useFormContext<ServerForm>();
+  const source = useController({ control, name: "key_source" }).field;
+  const generate = useController({ control, name: "client_private_key_generate" }).field;
+  const error = useProblem("client_private_key");
+  const has = stored?.client_private_key_id !== undefined;
+  const jwks = `${window.location.origin}/.well-known/jwks.json`;
+  return (
+    <div className="wide stack-s">
+      <strong id="key-source">Private key</strong>
+      <SegmentedControl
+        aria-labelledby="key-source"
+        value={source.value}
+        onChange={(value) => source.onChange(value as KeySource)}
+        data={[
+          ...(has ? [{ value: "keep", label: "Keep the stored key" }] : []),
+          { value: "generate", label: has ? "Make a new key" : "Let Grantway make one" },
+          { value: "paste", label: "Paste a key" },
+        ]}
+      />
+      {source.value === "keep" && stored && (
+        <div className="soft">
+          {stored.client_private_key_alg} key <code>{stored.client_private_key_id}</code>
+        </div>
+      )}
+      {source.value === "generate" && (
+        <div className="fields">
+          <Select
+            label="Kind of key"
+            data={[
+              { value: "ES256", label: "ES256 (P-256), understood everywhere" },
+              { value: "EdDSA", label: "EdDSA (Ed25519)" },
+            ]}
+            value={generate.value}
+            onChange={(value) => value && generate.onChange(value)}
+            allowDeselect={false}
+          />
+          <div className={classes.note}>
+            The private half never leaves Grantway. Give the authorization server this address of the public half, once
+            the server is saved: <code className="break">{jwks}</code>{" "}
+            <CopyButton value={jwks} label="Copy the JWKS URL" />
+          </div>
+        </div>
+      )}
+      {source.value === "paste" && (
+        <div className="fields">
+          <Textarea
+            className="wide"
+            label="Private key"
+            description="PKCS #8 PEM, or one JWK. Sealed before it is stored, and never shown again."
+            placeholder={"-----BEGIN PRIVATE KEY-----"}
+            rows={6}
+            autoComplete="off"
+            spellCheck={false}
+            classNames={{ input: "mono" }}
+            {...register("client_private_key", { validate: (v) => v.trim() !== "" || "Paste the private key." })}
+            error={error}
+          />
+          <Text
+            name="client_private_key_id"
+            label="Key ID (kid)"
+            mono
+            description="Blank: made of the key (RFC 7638)."
+          />
+          <Text
+            name="client_private_key_alg"
+            label="Algorithm"
+            mono
+            description="Blank: chosen by the kind of key."
+            placeholder="ES256"
+          />
+        </div>
+      )}
+    </div>
+  );
+}
