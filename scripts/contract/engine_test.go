@@ -185,7 +185,9 @@ func TestOutageOfAMinute(t *testing.T) {
 // A secret is rotated while calls go on: the new one is entered beside the old one, the authorization server changes over
 // and revokes, the old one is removed.
 func TestRotationUnderLoad(t *testing.T) {
-	w := newWorld(t, host.Options{})
+	environment := goodEnvironment()
+	environment["GRANTWAY_IDP_TIMEOUT_SECONDS"], environment["GRANTWAY_MINTER_TIMEOUT_SECONDS"] = "60", "120" // the clock moves under work that is under way
+	w := newWorld(t, host.Options{Env: environment})
 	if w == nil {
 		return
 	}
@@ -238,7 +240,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	wait100()
 	close(stop)
 	wait.Wait()
-	assert.Empty(t, failures)
+	assert.Empty(t, failures[:min(len(failures), maxFailures)])
 	t.Logf("a rotation under load: %d calls, %d failed, %d mints", calls.Load(), len(failures), u.mints())
 }
 
