@@ -84,7 +84,7 @@ func (p *parser) split(doc string) {
 	started := false
 	for i, raw := range strings.Split(doc, "\n") {
 		if strings.ContainsFunc(raw, func(c rune) bool {
-			return c < ' ' && c != '\t' || c == 0x7f || c == 0x85 || c == 0x2028 || c == 0x2029 || c == 0xfeff
+			return c < ' ' && c != '\t' || c >= 0x7f && c <= 0x9f || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff
 		}) {
 			panic(&Error{i + 1, "a control character must be written as an escape in double quotes"})
 		}
@@ -314,6 +314,8 @@ func (p *parser) value(text string, parent int) any {
 		p.fail("anchors and aliases are not supported")
 	case '!':
 		p.fail("tags are not supported")
+	case '\t':
+		p.fail("a tab before a value: use a space")
 	}
 	p.plainStart(text)
 	s, commented := p.plainLine(text)

@@ -3,7 +3,7 @@
 //	hostsim serve --addr 127.0.0.1:8787 --data .grantway --module build/app.wasm --ui ui/dist
 //
 // Every subcommand prints its flags with --help. Exit codes: 0 done, 1 failed, 2
-// wrong usage.
+// wrong usage; api.go has those of the commands that ask a gateway.
 package main
 
 import (
@@ -42,6 +42,11 @@ type streams struct {
 // commands in the order of the usage text. Each has a file of its own.
 var commands = []command{
 	{"serve", "serve the gateway and its UI", serve},
+	{"server", "list, show, add, change, test and remove servers of a gateway", server},
+	{"key", "list, make, rotate and revoke access keys of a gateway", key},
+	{"audit", "read or verify the audit log of a gateway", audit},
+	{"import", "import a configuration file into a gateway", importFile},
+	{"export", "export the configuration of a gateway", exportFile},
 	{"version", "print the version", version},
 }
 
@@ -70,15 +75,11 @@ func run(ctx context.Context, s streams, args []string) int {
 			continue
 		}
 		err := c.run(ctx, s, args[1:])
-		switch {
-		case err == nil, errors.Is(err, flag.ErrHelp):
-			return exitOK
-		case errors.Is(err, errUsage):
+		code := exitCode(err)
+		if code != exitOK {
 			_, _ = fmt.Fprintf(s.err, "hostsim %s: %v\n", c.name, err)
-			return exitUsage
 		}
-		_, _ = fmt.Fprintf(s.err, "hostsim %s: %v\n", c.name, err)
-		return exitFailed
+		return code
 	}
 	_, _ = fmt.Fprintf(s.err, "hostsim: no such command: %s\n\n", args[0])
 	usage(s.err)

@@ -37,11 +37,11 @@ const (
 )
 
 type serveFlags struct {
-	addr, data, module, ui, cron, logLevel, logFormat, pprof string
-	instances                                                int
-	drain, watchdog                                          time.Duration
-	memory                                                   int
-	private                                                  bool
+	addr, data, module, ui, cron, config, logLevel, logFormat, pprof string
+	instances                                                        int
+	drain, watchdog                                                  time.Duration
+	memory                                                           int
+	private                                                          bool
 }
 
 // serve runs the gateway until the context ends.
@@ -53,6 +53,7 @@ func serve(ctx context.Context, s streams, args []string) error {
 	f.StringVar(&o.module, "module", defaultModule, "the gateway's module, a wasm `file`. By default it is also looked for beside this program, as app.wasm")
 	f.StringVar(&o.ui, "ui", defaultUI, "`folder` of the built UI, served at /ui/. By default it is also looked for beside this program, as ui")
 	f.StringVar(&o.cron, "cron", defaultCron, "when housekeeping runs: a cron `expression` of five fields, in UTC; empty for never")
+	f.StringVar(&o.config, "config", "", "`file` of record (Grantway's YAML or JSON, see hostsim export): its servers and keys are applied and become read-only")
 	f.IntVar(&o.instances, "instances", runtime.GOMAXPROCS(0), "`number` of instances of the module")
 	f.IntVar(&o.memory, "memory", hostsim.DefaultMemoryPages/16, "most memory of one instance, in `MiB`")
 	f.DurationVar(&o.watchdog, "watchdog", hostsim.DefaultWatchdog, "how `long` the module may compute without yielding before its instance is replaced")
@@ -128,6 +129,11 @@ func (o serveFlags) run(ctx context.Context, s streams, logger *slog.Logger) err
 	host, err := hostsim.Open(ctx, wasm, options...)
 	if err != nil {
 		return err
+	}
+	if o.config != "" {
+		if err := applyConfig(ctx, host, o.config, env[adminKeyVariable], logger); err != nil {
+			return errors.Join(err, host.Close(ctx))
+		}
 	}
 	o.announce(s.out, listener.Addr(), host, secrets)
 	if o.pprof != "" {
