@@ -75,31 +75,41 @@ func (h *Handler) passPost(w http.ResponseWriter, r *http.Request, t upstream.Ta
 			return
 		}
 	}
-	slot, err := h.Gate.Slots.Take(t.Record, t.Caller)
-	if err != nil {
-		h.fail(w, r, m.ID, err)
-		return
-	}
-	defer slot.Release()
-	start := time.Now()
-	resp, err := h.Upstream.Send(r.Context(), t, http.MethodPost, header, body)
+	resp, took, err := h.sendPost(r, t, &m, header, body)
 	if err == nil && h.otherEra(r, t, resp, &m, stateless) {
 		_ = resp.Body.Close()
 		h.bridge(w, r, t, body, &m, stateless)
 		return
 	}
 	if m.Method == "tools/call" {
-		status := http.StatusBadGateway
+		status := 0
 		if err == nil {
 			status = resp.StatusCode
+		} else {
+			status = problem.From(err).Status
 		}
-		h.called(r.Context(), t, m.Name, status, status >= 400, time.Since(start))
+		h.called(r.Context(), t, m.Name, status, status >= 400, took)
 	}
 	if err != nil {
 		h.fail(w, r, m.ID, err)
 		return
 	}
 	h.relay(w, r, t, resp, m.ID, stateless, listing)
+}
+
+// sendPost sends the request while it holds a slot, which a subscription does not need: it
+// waits for nothing but changes.
+func (h *Handler) sendPost(r *http.Request, t upstream.Target, m *jsonrpc.Message, header http.Header, body []byte) (*http.Response, time.Duration, error) {
+	if m.Method != "subscriptions/listen" {
+		slot, err := h.Gate.Slots.Take(t.Record, t.Caller)
+		if err != nil {
+			return nil, 0, err
+		}
+		defer slot.Release()
+	}
+	start := time.Now()
+	resp, err := h.Upstream.Send(r.Context(), t, http.MethodPost, header, body)
+	return resp, time.Since(start), err
 }
 
 // passSession serves GET (the standalone stream) and DELETE of a legacy session.

@@ -1,0 +1,235 @@
+package contract
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantway/grantway/scripts/contract/host"
+)
+
+// Streams go from host to host: their length costs no memory of the module, idle ones stay open, and a client that leaves is
+// noticed upstream.
+
+// streaming is an MCP server whose one handler streams as a test says.
+type streaming struct {
+	*httptest.Server
+	slug string
+}
+
+func newStreaming(t *testing.T, g *gateway, serve http.HandlerFunc) *streaming {
+	t.Helper()
+	s := &streaming{Server: httptest.NewServer(serve), slug: "stream-" + strings.ToLower(rand.Text()[:8])}
+	t.Cleanup(s.CloseClientConnections)
+	a := g.admin(t, "POST", "/v1/mcp/server", map[string]any{
+		"server_name": s.slug, "slug": s.slug, "url": s.URL + "/mcp", "transport": "http", "auth_type": "none", "max_concurrent_requests": 10_000,
+	})
+	require.Equal(t, 201, a.StatusCode, "%s", a.text)
+	return s
+}
+
+const streamMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
+
+// open begins a request of a modern client.
+func (g *gateway) open(ctx context.Context, slug, method, params string) (*http.Response, error) {
+	body := `{"jsonrpc":"2.0","id":1,"method":"` + method + `","params":{` + params + streamMeta + `}}`
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url+"/mcp/"+slug, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+g.adminKey)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	r.Header.Set("Mcp-Protocol-Version", "2026-07-28")
+	r.Header.Set("Mcp-Method", method)
+	if method == "tools/call" {
+		r.Header.Set("Mcp-Name", "stream")
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// streamGateway is a gateway of its own, and its module's memory (0 where it cannot be told).
+func streamGateway(t *testing.T) (*gateway, func() int64) {
+	t.Helper()
+	w := newWorld(t, host.Options{Instances: 1})
+	if w == nil {
+		return theGateway(t), func() int64 { return 0 }
+	}
+	return w.gateway, func() int64 {
+		state, err := w.host.State()
+		require.NoError(t, err)
+		return state.Memory
+	}
+}
+
+// size of the large result, in bytes; -short makes it small.
+func largeSize() int64 {
+	if testing.Short() {
+		return 64 << 20
+	}
+	return 1 << 30
+}
+
+func TestLargeResultInFlatMemory(t *testing.T) {
+	g, memory := streamGateway(t)
+	size := largeSize()
+	piece := bytes.Repeat([]byte("x"), 64<<10)
+	s := newStreaming(t, g, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":{"content":"`)
+		for n := int64(0); n < size; n += int64(len(piece)) {
+			if _, err := w.Write(piece); err != nil {
+				return
+			}
+		}
+		_, _ = io.WriteString(w, `"}}`)
+	})
+	once := func() {
+		resp, err := g.open(t.Context(), s.slug, "tools/call", `"name":"stream",`)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		require.Equal(t, 200, resp.StatusCode)
+		n, err := io.Copy(io.Discard, resp.Body)
+		require.NoError(t, err)
+		assert.Greater(t, n, size)
+	}
+	before := memory()
+	once()
+	assert.LessOrEqual(t, memory()-before, int64(8<<20), "growth of linear memory in bytes")
+}
+
+func TestManyEvents(t *testing.T) {
+	const events = 10_000
+	g, memory := streamGateway(t)
+	s := newStreaming(t, g, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		rc := http.NewResponseController(w)
+		for i := range events {
+			_, _ = fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":1,\"progress\":%d}}\n\n", i)
+			_ = rc.Flush()
+		}
+		_, _ = io.WriteString(w, "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n")
+	})
+	before := memory()
+	resp, err := g.open(t.Context(), s.slug, "tools/call", `"name":"stream",`)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	n := 0
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "data: ") {
+			if n < events {
+				require.Contains(t, lines.Text(), fmt.Sprintf(`"progress":%d}`, n))
+			}
+			n++
+		}
+	}
+	assert.Equal(t, events+1, n)
+	assert.LessOrEqual(t, memory()-before, int64(8<<20), "growth of linear memory in bytes")
+}
+
+func TestIdleSubscriptionsStayOpen(t *testing.T) {
+	streams := 500
+	if hostName == "workerd" {
+		streams = 50
+	}
+	g, memory := streamGateway(t)
+	release := make(chan struct{})
+	s := newStreaming(t, g, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{}}\n\n")
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-release:
+			_, _ = io.WriteString(w, "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n")
+		case <-r.Context().Done():
+		}
+	})
+	before := memory()
+	var wg sync.WaitGroup
+	acked := make(chan error, streams)
+	var ended atomic.Int64
+	for range streams {
+		wg.Go(func() {
+			resp, err := g.open(t.Context(), s.slug, "subscriptions/listen", `"notifications":{"toolsListChanged":true},`)
+			if err != nil {
+				acked <- err
+				return
+			}
+			defer resp.Body.Close()
+			lines := bufio.NewScanner(resp.Body)
+			if !lines.Scan() || !strings.Contains(lines.Text(), "acknowledged") {
+				acked <- fmt.Errorf("status %d, not acknowledged: %s", resp.StatusCode, lines.Text())
+				return
+			}
+			acked <- nil
+			for lines.Scan() {
+				if strings.Contains(lines.Text(), `"result"`) {
+					ended.Add(1)
+				}
+			}
+		})
+	}
+	for range streams {
+		require.NoError(t, <-acked)
+	}
+	a := g.admin(t, "GET", "/v1/mcp/server/"+s.slug, nil)
+	assert.Equal(t, 200, a.StatusCode, "others are served meanwhile")
+	assert.LessOrEqual(t, memory()-before, int64(32<<20), "growth of linear memory in bytes")
+	close(release)
+	wg.Wait()
+	assert.EqualValues(t, streams, ended.Load())
+}
+
+func TestClientThatLeavesIsNoticedUpstream(t *testing.T) {
+	g, _ := streamGateway(t)
+	left := make(chan struct{}, 1)
+	s := newStreaming(t, g, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		rc := http.NewResponseController(w)
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			_, _ = io.WriteString(w, "data: {}\n\n")
+			_ = rc.Flush()
+			if hostName != "workerd" { // which notices at a write only
+				<-r.Context().Done()
+			}
+			select {
+			case <-r.Context().Done():
+				left <- struct{}{}
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	resp, err := g.open(ctx, s.slug, "tools/call", `"name":"stream",`)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	_, err = bufio.NewReader(resp.Body).ReadString('\n')
+	require.NoError(t, err)
+	leave()
+	patience := time.Second
+	if hostName == "workerd" {
+		patience = 10 * time.Second
+	}
+	select {
+	case <-left:
+	case <-time.After(patience):
+		assert.Fail(t, "the upstream still streams", "after %s", patience)
+	}
+}
