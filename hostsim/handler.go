@@ -27,6 +27,10 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.stats.requests.Add(1)
+	if r.Method == http.MethodGet && r.URL.Path == metricsPath {
+		h.serveMetrics(w, r)
+		return
+	}
 	meta := requestMeta(r)
 	if len(meta) > abi.MaxMeta {
 		refuse(w, r, http.StatusRequestHeaderFieldsTooLarge, "headers_too_large", "The request's head is above 256 KiB.")

@@ -47,6 +47,7 @@ type Host struct {
 	inflight  inflight
 	scheduler func() // stops the schedule
 	stats     counters
+	scrapes   scrapes
 }
 
 var _ http.Handler = (*Host)(nil)

@@ -74,6 +74,12 @@ func serve(r *request) {
 	case "/echo":
 		r.json(map[string]any{"method": r.method, "url": r.url, "object": r.object, "ip": r.ip, "header": r.header,
 			"body": string(r.body), "handle": r.handle > 0, "hits": hits, "per_object": perObject[r.object]})
+	case "/metrics":
+		if q.Get("key") != "" {
+			r.respond(401, "Www-Authenticate:Bearer", []byte("no"))
+			return
+		}
+		r.respond(200, "Content-Type:text/plain", fmt.Appendf(nil, "# TYPE hits counter\nhits %d\n", hits))
 	case "/alive": // how many requests this instance has, this one included
 		r.respond(200, "", []byte(strconv.Itoa(len(alive))))
 	case "/env":
