@@ -3,6 +3,7 @@ package contract
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"maps"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -447,4 +449,58 @@ func TestTokenMetrics(t *testing.T) {
 	assert.Contains(t, string(a.text), "# TYPE grantway_token_mint_seconds histogram")
 	assert.NotContains(t, string(a.text), server.id)
 	assert.Equal(t, 401, g.anonymous(t, "GET", "/metrics", nil).StatusCode)
+}
+
+// A key that the gateway makes: its public half is at a well-known place, and with it the authorization server accepts
+// the gateway's assertions.
+func TestGeneratedKey(t *testing.T) {
+	g := theGateway(t)
+	for _, algorithm := range []string{"ES256", "EdDSA"} {
+		t.Run(algorithm, func(t *testing.T) {
+			u := newUpstream(t)
+			record := u.record()
+			record["token_endpoint_auth_method"] = "private_key_jwt"
+			credentials := record["credentials"].(map[string]any)
+			delete(credentials, "client_secret")
+			credentials["client_private_key_generate"] = algorithm
+			a := g.admin(t, "POST", "/v1/mcp/server", record)
+			require.Equal(t, 201, a.StatusCode, "%s", a.text)
+			assert.NotContains(t, string(a.text), "PRIVATE")
+			id, _ := a.object(t)["server_id"].(string)
+			kid, _ := a.object(t)["client_private_key_id"].(string)
+			require.NotEmpty(t, kid)
+
+			published := g.anonymous(t, "GET", "/.well-known/jwks.json", nil)
+			require.Equal(t, 200, published.StatusCode)
+			var set jose.JSONWebKeySet
+			require.NoError(t, json.Unmarshal(published.text, &set))
+			keys := set.Key(kid)
+			require.Len(t, keys, 1, "%s", published.text)
+			require.True(t, keys[0].IsPublic())
+
+			u.client.Method, u.client.Secrets, u.client.Keys = authserver.MethodKey, nil, set
+			u.idp.Register(u.client)
+			g.whoami(t, id).tokenID(t)
+			assert.Equal(t, 1, u.mints())
+		})
+	}
+}
+
+// A record without token_url finds the token endpoint by the MCP server's own metadata, and sends its resource byte for byte.
+func TestDiscoveredTokenEndpoint(t *testing.T) {
+	g, u := theGateway(t), newUpstream(t)
+	u.client.DefaultAudience, u.client.Audiences = "nothing useful", []string{u.mcp.URL()}
+	u.idp.Register(u.client)
+	record := without(u.record(), "token_url")
+	record["upstream_resource"] = "auto"
+	a := g.admin(t, "POST", "/v1/mcp/server", record)
+	require.Equal(t, 201, a.StatusCode, "%s", a.text)
+	id, _ := a.object(t)["server_id"].(string)
+	g.whoami(t, id).tokenID(t)
+	st := g.admin(t, "GET", "/v1/mcp/server/"+id+"/token", nil).object(t)
+	found, _ := st["discovered"].(map[string]any)
+	require.NotNil(t, found, "%v", st)
+	assert.Equal(t, u.idp.TokenEndpoint(), found["token_url"])
+	assert.Equal(t, u.idp.Issuer(), found["issuer"])
+	assert.Equal(t, u.mcp.URL(), found["resource"])
 }
