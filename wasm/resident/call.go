@@ -112,3 +112,24 @@ func requestOf(ctx context.Context) int32 {
 	id, _ := ctx.Value(requestKey{}).(int32)
 	return id
 }
+
+// Reply is how an operation settled.
+type Reply struct {
+	Meta string
+	Body []byte
+	N    int32
+}
+
+// Call performs any operation of docs/host-abi.md for the request that ctx belongs to.
+// The gateway has better methods for all of them; this is for programs that test a
+// host. The error is a *platform.Error, or ctx's.
+func Call(ctx context.Context, code abi.Op, meta string, body []byte) (Reply, error) {
+	r, err := do(ctx, "call", code, meta, body)
+	return Reply{r.meta, r.body, r.n}, err
+}
+
+// Sync performs any synchronous operation for the request that ctx belongs to; like
+// Call, for programs that test a host.
+func Sync(ctx context.Context, code abi.SyncOp, arg int32, meta string, body []byte) int32 {
+	return sync(code, requestOf(ctx), arg, []byte(meta), body)
+}
