@@ -3,51 +3,49 @@
 package resident
 
 import (
-	"context"
+	"bytes"
 	"log/slog"
 
 	"github.com/grantway/grantway/wasm/abi"
 )
 
-// hostLog is a slog.Handler whose lines go to the host's log, one JSON object
-// each. The guest has one thread and formatting never yields, so the level can
-// travel beside the line.
-type hostLog struct {
-	slog.Handler
-	out *logWriter
+// logWriter sends each line that slog writes, one JSON object, to the host's log.
+type logWriter struct{}
+
+// levels as slog's JSON handler writes them, the usual one first.
+var levels = []struct {
+	text  []byte
+	level slog.Level
+}{
+	{[]byte(`"level":"INFO`), slog.LevelInfo},
+	{[]byte(`"level":"ERROR`), slog.LevelError},
+	{[]byte(`"level":"WARN`), slog.LevelWarn},
+	{[]byte(`"level":"DEBUG`), slog.LevelDebug},
 }
 
-type logWriter struct{ level slog.Level }
-
-func (w *logWriter) Write(line []byte) (int, error) {
-	n := len(line)
-	for len(line) > 0 && line[len(line)-1] == '\n' {
-		line = line[:len(line)-1]
+// levelOf finds the level near the line's beginning, where the handler puts it: a goroutine
+// may lose the processor between a record and its line, so it cannot travel beside it.
+func levelOf(line []byte) slog.Level {
+	head := line[:min(len(line), 96)]
+	for _, l := range levels {
+		if bytes.Contains(head, l.text) {
+			return l.level
+		}
 	}
+	return slog.LevelInfo
+}
+
+func (logWriter) Write(line []byte) (int, error) {
+	n := len(line)
+	line = bytes.TrimRight(line, "\n")
 	if len(line) > abi.MaxMeta {
 		line = line[:abi.MaxMeta]
 	}
-	sync(abi.SyncLog, 0, int32(w.level), line, nil)
+	sync(abi.SyncLog, 0, int32(levelOf(line)), line, nil)
 	return n, nil
 }
 
-var logger = func() *slog.Logger {
-	out := &logWriter{}
-	return slog.New(hostLog{slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelInfo}), out})
-}()
+var logger = slog.New(slog.NewJSONHandler(logWriter{}, nil))
 
 // Log is the host's log.
 func Log() *slog.Logger { return logger }
-
-func (h hostLog) Handle(ctx context.Context, r slog.Record) error {
-	h.out.level = r.Level
-	return h.Handler.Handle(ctx, r)
-}
-
-func (h hostLog) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return hostLog{h.Handler.WithAttrs(attrs), h.out}
-}
-
-func (h hostLog) WithGroup(name string) slog.Handler {
-	return hostLog{h.Handler.WithGroup(name), h.out}
-}

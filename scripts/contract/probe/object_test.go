@@ -56,7 +56,7 @@ func TestStorageTransactions(t *testing.T) {
 
 func TestStorage(t *testing.T) {
 	p := theProbe(t)
-	const object = "storage"
+	object := "storage-" + rand.Text()
 	op := func(code abi.Op, content string, meta ...string) outcome {
 		t.Helper()
 		return p.objectOperation(t, object, code, content, meta...)
