@@ -37,12 +37,14 @@ func (g *Gateway) wireTokenAPI() {
 	g.admin.Mount("DELETE /v1/mcp/server/{id}/token", access.RoleAdmin, h.Purge)
 	g.admin.Mount("POST /v1/mcp/server/{id}/explain", access.RoleViewer, h.Explain)
 	g.admin.Mount("POST /mcp-rest/test/token", access.RoleAdmin, h.Test)
+	g.admin.Mount("POST /mcp-rest/test/discovery", access.RoleAdmin, h.Discover)
 	g.admin.Mount("GET /metrics", access.RoleViewer, func(w http.ResponseWriter, r *http.Request) error {
 		g.metrics.ServeHTTP(w, r)
 		return nil
 	})
 	g.routes["metrics"] = g.admin
 	g.rest.Handle("POST /mcp-rest/test/token", g.admin)
+	g.rest.Handle("POST /mcp-rest/test/discovery", g.admin)
 	g.wellKnown = http.NewServeMux()
 	g.wellKnown.Handle("GET /.well-known/jwks.json", tokenapi.JWKS(g.source))
 	g.routes[".well-known"] = g.wellKnown

@@ -10,15 +10,15 @@ export interface ImportOptions {
 /** Imports a file, or says what an import would do. Problems of the file are an outcome, not an error. */
 export async function importConfiguration(
   text: string,
+  environment: Record<string, string>,
   options: ImportOptions,
   dryRun: boolean,
 ): Promise<ImportResult> {
-  const contentType = /^\s*[{[]/.test(text) ? "application/json" : "application/yaml";
+  const body = { document: text, environment };
   try {
     return await request<ImportResult>(`/v1/import${query({ ...options, dry_run: dryRun })}`, {
       method: "POST",
-      body: text,
-      contentType,
+      body,
     });
   } catch (error) {
     const outcome = error instanceof ApiError ? (error.body as ImportResult | undefined) : undefined;

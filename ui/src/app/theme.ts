@@ -71,6 +71,7 @@ export const theme = createTheme({
       },
     },
     Button: { defaultProps: { size: "sm" } },
+    InputWrapper: { defaultProps: { inputWrapperOrder: ["label", "input", "description", "error"] } },
     TextInput: { defaultProps: { size: "sm" } },
     Tooltip: {
       defaultProps: {
@@ -96,6 +97,7 @@ export const variables: CSSVariablesResolver = () => ({
     "--mantine-color-error": "#b3261e",
     "--mantine-color-anchor": "#1a6579",
     "--mantine-color-default-border": "#d3d9df",
+    "--mantine-color-default-color": "#1b2229",
   },
   dark: {
     "--mantine-color-body": "#14181d",
@@ -105,6 +107,7 @@ export const variables: CSSVariablesResolver = () => ({
     "--mantine-color-error": "#f19a94",
     "--mantine-color-anchor": "#7cc0d1",
     "--mantine-color-default": "#1a1f25",
+    "--mantine-color-default-color": "#d7dce1",
     "--mantine-color-default-border": "#39424c",
     "--mantine-color-brand-light-color": "#a3cdd8",
     "--mantine-color-red-light-color": "#f2b3af",

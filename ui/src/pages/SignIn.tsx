@@ -62,6 +62,8 @@ export function SignInForm({ onSignedIn }: { onSignedIn: (session: Session) => v
         if (key.trim()) attempt.mutate();
       }}
     >
+      {/* For password managers, which file a secret under a name. */}
+      <input type="text" name="username" autoComplete="username" value="grantway" readOnly hidden />
       <PasswordInput
         label="Access key"
         description="An admin or viewer key"

@@ -119,6 +119,22 @@ func (h *Handler) Test(w http.ResponseWriter, r *http.Request) error {
 	}{result, map[string]string{"code": result.Code, "message": result.Message, "request_id": problem.RequestID(r.Context())}})
 }
 
+// Discover serves POST /mcp-rest/test/discovery: what the server at url, and its
+// authorization server, publish about themselves.
+func (h *Handler) Discover(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		URL string `json:"url"`
+	}
+	if err := json.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&in); err != nil || in.URL == "" {
+		return problem.New(http.StatusBadRequest, "missing_parameter", "The string url is required.")
+	}
+	m, err := h.Engine.Discover(r.Context(), in.URL)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, m)
+}
+
 func answer(w http.ResponseWriter, status int, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -26,9 +26,9 @@ export function OAuthFields({ stored, moved }: Props) {
   return (
     <>
       {is.interactive && (
-        <div className={classes.note} data-tone="warn" role="note">
-          The choice is saved, but Grantway cannot sign people in yet: until it can, calls to this server are refused
-          with a message that says so. If no person has to sign in, choose Machine-to-Machine.
+        <div className={classes.note} role="note">
+          A person signs in once in the browser, after the server is saved: on its Token tab, or at{" "}
+          <code>/connect</code>. If no person has to sign in, choose Machine-to-Machine.
         </div>
       )}
       <div className="fields">

@@ -7,6 +7,7 @@ import { explainToken, purgeToken, refreshToken, tokenQuery } from "../../api/to
 import { useIsAdmin } from "../../app/session";
 import { ConfirmDialog } from "../../components/ConfirmDialog";
 import { EmptyState } from "../../components/EmptyState";
+import { Connection } from "./Connection";
 import { ErrorPanel } from "../../components/ErrorPanel";
 import { IconRefresh } from "../../components/icons";
 import { Json } from "../../components/Json";
@@ -22,11 +23,13 @@ import type { TokenStatus } from "../../api/tokens";
 import type { AuditRow, Server } from "../../api/types";
 
 export function TokenTab({ server }: { server: Server }) {
+  if (server.auth_type === "oauth2" && server.oauth2_flow === "authorization_code")
+    return <Connection server={server} />;
   if (!hasOwnToken(server)) {
     return (
       <EmptyState title="No token of its own">
         {server.auth_type === "oauth2"
-          ? "This flow has a token for each caller, or for each person who signed in. There is none that belongs to the server."
+          ? "This flow has a token for each caller. There is none that belongs to the server."
           : "This server needs no access token: its credential is sent as it is stored."}
       </EmptyState>
     );
@@ -113,7 +116,7 @@ function OwnToken({ server }: { server: Server }) {
         </Title>
         <Timeline server={server} />
       </section>
-      <section className="panel stack" aria-labelledby="explain">
+      <section className="panel stack wide" aria-labelledby="explain">
         <div className="row-apart">
           <Title order={2} id="explain">
             Explain

@@ -64,7 +64,7 @@ export function ServerRow({ server, health, checking, token, sparkline, selected
       </td>
       <td>
         <span className={classes.label}>Sign-in</span>
-        <span className="row">
+        <span className={classes.signIn}>
           <FlowBadge server={server} />
           <span className={classes.era}>{health?.era ? `HTTP · ${health.era}` : "HTTP"}</span>
         </span>

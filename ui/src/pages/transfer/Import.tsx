@@ -1,4 +1,4 @@
-import { Button, FileButton, Select, Textarea, Title } from "@mantine/core";
+import { Button, FileButton, PasswordInput, Select, Textarea, Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -6,6 +6,7 @@ import { importConfiguration } from "../../api/transfer";
 import { ErrorPanel } from "../../components/ErrorPanel";
 import { IconUpload } from "../../components/icons";
 import { done } from "../../components/notices";
+import { environmentNames } from "../../domain/environment";
 import { ImportPlan } from "./ImportPlan";
 
 import type { ImportOptions } from "../../api/transfer";
@@ -16,13 +17,18 @@ export function Import() {
   const [text, setText] = useState("");
   const [file, setFile] = useState<string>();
   const [options, setOptions] = useState<ImportOptions>({ format: "auto", on_conflict: "update" });
-  const plan = useMutation({ mutationFn: () => importConfiguration(text, options, true) });
+  const [values, setValues] = useState<Record<string, string>>({});
+  const names = environmentNames(text);
+  const known = Object.fromEntries(names.filter((n) => values[n]).map((n) => [n, values[n] ?? ""]));
+  const plan = useMutation({ mutationFn: () => importConfiguration(text, known, options, true) });
   const apply = useMutation({
-    mutationFn: () => importConfiguration(text, options, false),
+    mutationFn: () => importConfiguration(text, known, options, false),
     onSuccess: (result) => {
       if (!result.applied) return;
       void client.invalidateQueries();
-      done(`Imported: ${result.changes.filter((c) => c.action === "create" || c.action === "update").length} changes.`);
+      done(
+        `Imported: ${result.changes.filter((c) => c.action !== "unchanged" && c.action !== "skip").length} changes.`,
+      );
     },
   });
   const changed = (next: string) => {
@@ -32,7 +38,7 @@ export function Import() {
   };
   const result = apply.data ?? plan.data;
   const ready = plan.data !== undefined && plan.data.problems.length === 0 && !apply.data?.applied;
-  const work = plan.data?.changes.filter((c) => c.action === "create" || c.action === "update").length ?? 0;
+  const work = plan.data?.changes.filter((c) => c.action !== "unchanged" && c.action !== "skip").length ?? 0;
   return (
     <section className="panel stack" aria-labelledby="import">
       <Title order={2} id="import">
@@ -69,6 +75,28 @@ export function Import() {
         spellCheck={false}
         autoComplete="off"
       />
+      {names.length > 0 && (
+        <div className="stack-s">
+          <span>
+            The file takes these values from the environment. They are sent once, sealed, and never shown again.
+          </span>
+          <div className="fields">
+            {names.map((n) => (
+              <PasswordInput
+                key={n}
+                label={n}
+                value={values[n] ?? ""}
+                onChange={(event) => {
+                  setValues({ ...values, [n]: event.currentTarget.value });
+                  plan.reset();
+                }}
+                autoComplete="new-password"
+                visibilityToggleButtonProps={{ "aria-label": `Show ${n}` }}
+              />
+            ))}
+          </div>
+        </div>
+      )}
       <div className="fields">
         <Select
           label="Format"

@@ -8,6 +8,7 @@ const actions = {
   create: { label: "New", tone: "good" },
   update: { label: "Changed", tone: "info" },
   unchanged: { label: "Unchanged", tone: "plain" },
+  delete: { label: "Deleted", tone: "bad" },
   skip: { label: "Skipped", tone: "plain" },
 } as const;
 

@@ -1,17 +1,5 @@
 import { Title, useComputedColorScheme } from "@mantine/core";
-import {
-  Area,
-  AreaChart,
-  Bar,
-  BarChart,
-  CartesianGrid,
-  Line,
-  LineChart,
-  ResponsiveContainer,
-  Tooltip,
-  XAxis,
-  YAxis,
-} from "recharts";
+import { Bar, BarChart, CartesianGrid, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
 
 import { millis } from "../../domain/time";
 import classes from "./Usage.module.css";
@@ -37,12 +25,22 @@ export function UsageCharts({ usage }: { usage: Usage }) {
   const errors = table(usage, "errors");
   const latency = table(usage, "p95");
   const spent = table(usage, "cost");
+  const ink = { fill: scheme === "dark" ? "#a1aab5" : "#56606b" };
   const tick = (t: string) => label(t, usage.interval);
   const axes = (format: (v: number) => string) => [
     <CartesianGrid key="grid" stroke={grid} vertical={false} />,
-    <XAxis key="x" dataKey="t" tickFormatter={tick} tickLine={false} axisLine={{ stroke: grid }} minTickGap={28} />,
+    <XAxis
+      key="x"
+      dataKey="t"
+      tick={ink}
+      tickFormatter={tick}
+      tickLine={false}
+      axisLine={{ stroke: grid }}
+      minTickGap={28}
+    />,
     <YAxis
       key="y"
+      tick={ink}
       tickFormatter={format}
       tickLine={false}
       axisLine={false}
@@ -66,23 +64,12 @@ export function UsageCharts({ usage }: { usage: Usage }) {
   return (
     <div className={classes.charts}>
       <Chart title="Calls" names={calls.names} colour={colour}>
-        <AreaChart data={calls.rows} accessibilityLayer>
+        <BarChart data={calls.rows} accessibilityLayer>
           {axes(String)}
           {calls.names.map((n, i) => (
-            <Area
-              key={n}
-              dataKey={`v${i}`}
-              name={n}
-              stackId="1"
-              type="monotone"
-              stroke={colour(i)}
-              fill={colour(i)}
-              fillOpacity={0.28}
-              strokeWidth={2}
-              isAnimationActive={false}
-            />
+            <Bar key={n} dataKey={`v${i}`} name={n} stackId="1" fill={colour(i)} isAnimationActive={false} />
           ))}
-        </AreaChart>
+        </BarChart>
       </Chart>
       <Chart title="95th percentile of the latency" names={latency.names} colour={colour}>
         <LineChart data={latency.rows} accessibilityLayer>
@@ -95,7 +82,7 @@ export function UsageCharts({ usage }: { usage: Usage }) {
               type="monotone"
               stroke={colour(i)}
               strokeWidth={2}
-              dot={false}
+              dot={{ r: 2.5, fill: colour(i) }}
               connectNulls
               isAnimationActive={false}
             />
