@@ -17,6 +17,7 @@ import (
 	"github.com/grantway/grantway/hostsim"
 	"github.com/grantway/grantway/scripts/contract/host"
 	"github.com/grantway/grantway/worker"
+	"github.com/grantway/grantway/worker/platform/gocrypto"
 	"github.com/grantway/grantway/worker/platform/memory"
 )
 
@@ -32,7 +33,7 @@ func (g *gateway) startMemory(environment map[string]string) (stop func() error)
 	variables := maps.Clone(environment)
 	variables["GRANTWAY_HOST"], variables["GRANTWAY_MODULE_SHA256"] = "memory", g.moduleHash
 	platform := memory.New(variables)
-	platform.Signer = memoryCrypto{}
+	platform.Signer = &gocrypto.Crypto{}
 	program := worker.New(platform)
 	platform.Objects = program
 	server := httptest.NewServer(program)
