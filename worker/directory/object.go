@@ -170,7 +170,7 @@ func scan(ctx context.Context, st platform.Storage, prefix string, page int, f f
 		if len(entries) < page {
 			return nil
 		}
-		start = entries[len(entries)-1].Key + "\x00"
+		start = after(entries[len(entries)-1].Key)
 	}
 }
 
@@ -182,3 +182,7 @@ func storageProblem(err error) error {
 	}
 	return unavailable().Because(err)
 }
+
+// after is where a listing goes on behind a key: no stored key ends with a space,
+// and no character of a key sorts before it.
+func after(key string) string { return key + " " }

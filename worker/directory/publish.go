@@ -321,7 +321,7 @@ func (o *Object) republish(ctx context.Context, st platform.Storage, _ nothing) 
 			if len(entries) < 500 {
 				break
 			}
-			start = entries[len(entries)-1].Key + "\x00"
+			start = after(entries[len(entries)-1].Key)
 		}
 	}
 	err := o.transact(ctx, st, func(t *transaction) error {

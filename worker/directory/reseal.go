@@ -160,7 +160,7 @@ func (o *Object) resealPage(ctx context.Context, st platform.Storage) (more bool
 	}
 	start := ""
 	if state.After != "" {
-		start = keyServer + state.After + "\x00"
+		start = after(keyServer + state.After)
 	}
 	entries, err := st.List(ctx, platform.ListOptions{Prefix: keyServer, Start: start, Limit: resealPageSize})
 	if err != nil {

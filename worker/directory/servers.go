@@ -254,7 +254,7 @@ func (o *Object) allServers(ctx context.Context, st platform.Storage, in servers
 	out := serversAllOut{Seq: seq, Docs: []json.RawMessage{}}
 	start := ""
 	if in.After != "" {
-		start = keyServer + in.After + "\x00"
+		start = after(keyServer + in.After)
 	}
 	entries, err := st.List(ctx, platform.ListOptions{Prefix: keyServer, Start: start, Limit: page})
 	if err != nil {

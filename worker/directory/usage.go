@@ -258,7 +258,7 @@ func (o *Object) getUsage(ctx context.Context, st platform.Storage, q usage.Quer
 		if len(entries) < 500 {
 			break
 		}
-		start = entries[len(entries)-1].Key + "\x00"
+		start = after(entries[len(entries)-1].Key)
 	}
 	sorted := slices.Collect(maps.Values(groups))
 	slices.SortFunc(sorted, func(a, b *usage.Group) int {
@@ -308,7 +308,7 @@ func (o *Object) sparks(ctx context.Context, st platform.Storage, in sparkIn) (s
 		if len(entries) < 500 {
 			return out, nil
 		}
-		start = entries[len(entries)-1].Key + "\x00"
+		start = after(entries[len(entries)-1].Key)
 	}
 }
 

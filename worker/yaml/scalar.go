@@ -273,7 +273,8 @@ func (p *parser) block(header string, parent int) any {
 	}
 	unterminated := false // the document ends within the text
 	if p.at == len(p.lines) && len(lines) > 0 {
-		unterminated = strings.TrimLeft(p.lines[p.at-1].raw, " ") != ""
+		last := p.lines[p.at-1].raw
+		unterminated = strings.TrimLeft(last, " ") != "" || indent >= 0 && len(last) > indent
 		if !unterminated {
 			lines = lines[:len(lines)-1] // what follows the last line break is no line
 		}
