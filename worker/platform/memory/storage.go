@@ -37,6 +37,9 @@ func (s *Storage) Delete(ctx context.Context, key string) error {
 }
 
 func (s *Storage) List(_ context.Context, opt platform.ListOptions) ([]platform.Entry, error) {
+	if strings.ContainsFunc(opt.Prefix+opt.Start+opt.End, control) {
+		return nil, &platform.Error{Op: "storage.list", Code: platform.CodeInvalid, Message: "range"}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []platform.Entry
@@ -57,6 +60,11 @@ func (s *Storage) List(_ context.Context, opt platform.ListOptions) ([]platform.
 }
 
 func (s *Storage) Transact(_ context.Context, steps ...platform.Step) (bool, error) {
+	for _, st := range steps {
+		if st.Key == "" || len(st.Key) > 2048 || strings.ContainsFunc(st.Key, control) {
+			return false, &platform.Error{Op: "storage.transact", Code: platform.CodeInvalid, Message: "key"}
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, st := range steps {
@@ -82,3 +90,6 @@ func (s *Storage) Transact(_ context.Context, steps ...platform.Step) (bool, err
 	}
 	return true, nil
 }
+
+// control is what no key may hold (docs/host-abi.md, Strings and bytes).
+func control(c rune) bool { return c < ' ' || c == 0x7f }
