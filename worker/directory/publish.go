@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -85,33 +84,36 @@ func (t *transaction) announceServer(ctx context.Context, seq int64, id string, 
 }
 
 type publishing struct {
+	records sync.Mutex // one publisher of records at a time: a slow one must not overwrite a newer copy
+
 	mu      sync.Mutex
 	running bool
 	again   bool
-	done    chan struct{} // closed when the run ends
 }
 
-// publishNow publishes in the background and waits for it a little.
+// publishNow publishes what was just changed before the change is answered, as far
+// as that does not take long, and starts the rest in the background.
 func (o *Object) publishNow(ctx context.Context, st platform.Storage) {
-	done := o.startPublishing(ctx, st)
-	timer := time.NewTimer(publishWithin)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-	case <-ctx.Done():
+	own, cancel := context.WithTimeout(ctx, publishWithin)
+	err := o.publishRecords(own, st)
+	cancel()
+	if err != nil {
+		o.log.WarnContext(ctx, "publishing to CONFIG is late", slog.String("error", err.Error()))
 	}
+	o.startPublishing(ctx, st)
 }
 
-func (o *Object) startPublishing(ctx context.Context, st platform.Storage) <-chan struct{} {
+// startPublishing publishes in the background everything that the outbox names. A
+// run under way takes along what comes meanwhile.
+func (o *Object) startPublishing(ctx context.Context, st platform.Storage) {
 	p := &o.publishing
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running {
 		p.again = true
-		return p.done
+		return
 	}
-	p.running, p.done = true, make(chan struct{})
+	p.running = true
 	o.platform.Background(ctx, func(ctx context.Context) {
 		for {
 			err := o.drain(ctx, st)
@@ -125,7 +127,6 @@ func (o *Object) startPublishing(ctx context.Context, st platform.Storage) <-cha
 			p.mu.Lock()
 			if !p.again || err != nil {
 				p.running, p.again = false, false
-				close(p.done)
 				p.mu.Unlock()
 				return
 			}
@@ -133,23 +134,46 @@ func (o *Object) startPublishing(ctx context.Context, st platform.Storage) <-cha
 			p.mu.Unlock()
 		}
 	})
-	return p.done
 }
 
-// drain publishes everything that the outbox names.
+// drain publishes everything that the outbox names: the records before the
+// catalogue, so that a reader of the new catalogue finds the new records.
 func (o *Object) drain(ctx context.Context, st platform.Storage) error {
+	if err := o.publishRecords(ctx, st); err != nil {
+		return err
+	}
+	for _, prefix := range [...]string{keyOutboxGrants, keyOutboxCatalog} {
+		if err := o.publishUnder(ctx, st, prefix); err != nil {
+			return err
+		}
+	}
+	return o.publishRecords(ctx, st) // dropping grants has changed keys
+}
+
+// publishRecords publishes servers, keys and the state of the bootstrap key.
+func (o *Object) publishRecords(ctx context.Context, st platform.Storage) error {
+	o.publishing.records.Lock()
+	defer o.publishing.records.Unlock()
+	for _, prefix := range [...]string{keyOutboxServer, keyOutboxKey, keyOutboxBootstrap} {
+		if err := o.publishUnder(ctx, st, prefix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publishUnder publishes what the notes under a prefix name and takes each away, if
+// it is still the one that was read.
+func (o *Object) publishUnder(ctx context.Context, st platform.Storage, prefix string) error {
 	kv := o.platform.KV(platform.Config)
 	for {
-		entries, err := st.List(ctx, platform.ListOptions{Prefix: "outbox/", Limit: 200})
+		entries, err := st.List(ctx, platform.ListOptions{Prefix: prefix, Limit: 200})
 		if err != nil {
 			return err
 		}
 		if len(entries) == 0 {
 			return nil
 		}
-		// Servers sort last and go first, so that a reader of the new catalogue finds
-		// the new records.
-		slices.Reverse(entries)
 		for _, e := range entries {
 			if err := o.publishOne(ctx, st, kv, e); err != nil {
 				return err
@@ -262,21 +286,26 @@ func (o *Object) publishCatalog(ctx context.Context, st platform.Storage, kv pla
 	if err != nil {
 		return err
 	}
+	// The summaries know slug and version, so that no record need be decoded.
+	all, err := o.catalog.listServers(ctx, st)
+	if err != nil {
+		return err
+	}
+	known := make(map[string]*summary, len(all))
+	for _, sum := range all {
+		known[sum.ID] = sum
+	}
 	type sorted struct {
 		slug string
 		registry.CatalogLine
 	}
 	var lines []*sorted
-	err = scan(ctx, st, keyServer, 500, func(_ string, value []byte) error {
-		var head struct {
-			ServerID string `json:"server_id"`
-			Slug     string `json:"slug"`
-			Version  int64  `json:"version"`
+	err = scan(ctx, st, keyServer, 500, func(key string, value []byte) error {
+		sum := known[strings.TrimPrefix(key, keyServer)]
+		if sum == nil {
+			return nil // made this moment: its own note is in the outbox
 		}
-		if err := json.Unmarshal(value, &head); err != nil {
-			return err
-		}
-		lines = append(lines, &sorted{head.Slug, registry.CatalogLine{ServerID: head.ServerID, Version: head.Version, Stored: bytes.Clone(value)}})
+		lines = append(lines, &sorted{sum.Slug, registry.CatalogLine{ServerID: sum.ID, Version: sum.Version, Stored: value}})
 		return nil
 	})
 	if err != nil {
