@@ -20,6 +20,7 @@ import (
 // that it trusts, and the settings that both come from.
 type identity struct {
 	site     *resource.Site
+	keys     *jwt.KeySets
 	verifier *issuer.Verifier
 	metadata *resource.Handler
 	stored   *recall.Cache[directory.Settings]
@@ -45,9 +46,10 @@ func (g *Gateway) wireIdentity() *problem.Problem {
 	}
 	id.site = site
 	out := oauth.Guard(g.platform.HTTP(), g.settings.AllowLoopback)
+	id.keys = &jwt.KeySets{HTTP: out, Background: g.platform.Background, Timeout: g.settings.MetadataTimeout, Limit: g.settings.MetadataLimit}
 	id.verifier = issuer.New(issuer.Config{
 		Crypto:     g.platform.Crypto(),
-		Keys:       &jwt.KeySets{HTTP: out, Background: g.platform.Background, Timeout: g.settings.MetadataTimeout, Limit: g.settings.MetadataLimit},
+		Keys:       id.keys,
 		Discovery:  &oauth.Discovery{HTTP: g.platform.HTTP(), Timeout: g.settings.MetadataTimeout, BodyLimit: g.settings.MetadataLimit, AllowLoopback: g.settings.AllowLoopback},
 		Background: g.platform.Background,
 		Issuers: func(ctx context.Context) ([]issuer.Issuer, error) {
@@ -65,12 +67,15 @@ func (g *Gateway) wireIdentity() *problem.Problem {
 
 // wireIdentityAPI mounts the metadata and the management of issuers.
 func (g *Gateway) wireIdentityAPI() {
-	h := &issuerapi.Handler{Directory: g.directory, Source: g.source, AllowLoopback: g.settings.AllowLoopback, Changed: func(s directory.Settings) {
+	h := &issuerapi.Handler{Directory: g.directory, Source: g.source, Keyring: g.keyring, AllowLoopback: g.settings.AllowLoopback, Changed: func(s directory.Settings) {
 		g.identity.stored.Put("", s, true)
 		g.identity.verifier.Forget()
 	}}
 	g.admin.Mount("GET /v1/settings/issuers", access.RoleViewer, h.Get)
 	g.admin.Mount("PUT /v1/settings/issuers", access.RoleAdmin, h.Put)
+	g.admin.Mount("GET /v1/settings/sign-in", access.RoleViewer, h.GetSignIn)
+	g.admin.Mount("PUT /v1/settings/sign-in", access.RoleAdmin, h.PutSignIn)
+	g.routes["signin"] = g.newSignIn()
 	g.wellKnown.Handle(resource.WellKnown, g.identity.metadata)
 	g.wellKnown.Handle(resource.WellKnown+"/", g.identity.metadata)
 }

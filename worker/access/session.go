@@ -46,6 +46,9 @@ type Session struct {
 	KeyHash   []byte    `json:"k"` // SHA-256 of the key that signed in
 	CreatedAt time.Time `json:"c"`
 	ExpiresAt time.Time `json:"e"`
+	// Person is who signed in at an identity provider instead, with the role that was
+	// granted then.
+	Person *Principal `json:"p,omitempty"`
 }
 
 // Sessions authenticates browsers by cookie and everybody else by key.
@@ -54,7 +57,11 @@ type Sessions struct {
 	// Tokens knows the access tokens of other issuers; nil: none is accepted. It is
 	// asked first, and answers no principal and no error for a request that carries no
 	// such token. Set it before use.
-	Tokens  Authenticator
+	Tokens Authenticator
+	// PeopleSince answers since when people may have signed in at the identity provider: the
+	// sessions of those who did before have ended. nil: nobody may. Set it before use.
+	PeopleSince func(context.Context) (time.Time, error)
+
 	keyring *seal.Keyring // nil: nobody can sign in
 	kv      platform.KV
 	ended   *recall.Cache[bool]
@@ -187,7 +194,7 @@ func (s *Sessions) read(r *http.Request) *Session {
 		return nil
 	}
 	c, err := r.Cookie(name)
-	if err != nil || len(c.Value) > 2048 {
+	if err != nil || len(c.Value) > maxCookie {
 		return nil
 	}
 	sealed, err := base64.RawURLEncoding.DecodeString(c.Value)
@@ -196,7 +203,7 @@ func (s *Sessions) read(r *http.Request) *Session {
 	}
 	b, err := s.keyring.Open(sealed, "session")
 	session := &Session{}
-	if err != nil || json.Unmarshal(b, session) != nil || len(session.KeyHash) != sha256.Size || !time.Now().Before(session.ExpiresAt) {
+	if err != nil || json.Unmarshal(b, session) != nil || len(session.KeyHash) != sha256.Size && session.Person == nil || !time.Now().Before(session.ExpiresAt) {
 		return nil
 	}
 	return session
@@ -217,6 +224,9 @@ func (s *Sessions) principal(ctx context.Context, session *Session) (*Principal,
 	if ended {
 		return nil, over
 	}
+	if session.Person != nil {
+		return s.person(ctx, session, over)
+	}
 	p, since, err := s.byHash(ctx, [sha256.Size]byte(session.KeyHash))
 	if err != nil {
 		return nil, err
@@ -226,6 +236,39 @@ func (s *Sessions) principal(ctx context.Context, session *Session) (*Principal,
 	}
 	return withSession(p, session), nil
 }
+
+// person answers who signed in at the identity provider.
+func (s *Sessions) person(ctx context.Context, session *Session, over error) (*Principal, error) {
+	if s.PeopleSince == nil {
+		return nil, over
+	}
+	since, err := s.PeopleSince(ctx)
+	if err != nil {
+		return nil, problem.New(http.StatusServiceUnavailable, "session_unverified", "The session cannot be checked now; try again.").Because(err)
+	}
+	if since.IsZero() || !session.CreatedAt.After(since) {
+		return nil, over
+	}
+	return withSession(session.Person, session), nil
+}
+
+// SignInPerson makes a session for somebody whom an identity provider has vouched for.
+func (s *Sessions) SignInPerson(r *http.Request, p *Principal) (*http.Cookie, error) {
+	if p.Role != RoleAdmin && p.Role != RoleViewer {
+		return nil, problem.New(http.StatusForbidden, "session_role", "You may call servers, but neither see nor change the configuration.")
+	}
+	q := *p
+	q.JWT = ""
+	now := time.Now().UTC()
+	c := s.cookie(r, &Session{ID: rand.Text(), CreatedAt: now, ExpiresAt: now.Add(SessionLife), Person: &q})
+	if len(c.Value) > maxCookie {
+		return nil, problem.New(http.StatusForbidden, "session_too_large", "Too many grants match you: they do not fit into a session.")
+	}
+	return c, nil
+}
+
+// maxCookie bounds a session's cookie, in bytes.
+const maxCookie = 3800
 
 // GuardCSRF refuses a change that a browser may have been made to send. It is for
 // every credential that a browser adds by itself.

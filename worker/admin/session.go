@@ -81,7 +81,7 @@ func (a *API) signOut(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := access.FromContext(r.Context())
 	e := entry(r, "session.delete", audit.Target{Type: "session", Name: p.Name})
-	if everywhere != nil && *everywhere {
+	if everywhere != nil && *everywhere && (p.Session() == nil || p.Session().Person == nil) {
 		var err error
 		if e, err = detailed(e, map[string]bool{"everywhere": true}); err != nil {
 			return err

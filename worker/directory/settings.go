@@ -28,6 +28,7 @@ type Settings struct {
 	BootstrapSignedIn    time.Time `json:"bootstrap_signed_in_since"` // sessions of the bootstrap key before it have ended
 
 	Issuers []issuer.Issuer `json:"jwt_issuers,omitempty"` // whose access tokens are accepted
+	SignIn  *issuer.SignIn  `json:"sign_in,omitempty"`     // where people sign in to the UI
 }
 
 // DefaultSettings are in force until the first change.

@@ -2,6 +2,8 @@
 //
 //	GET /v1/settings/issuers → {"version": 7, "jwt_issuers": [Issuer…]}, ETag
 //	PUT /v1/settings/issuers   {"jwt_issuers": [Issuer…]}, the whole list
+//
+// and of the provider at which people sign in to the UI, /v1/settings/sign-in.
 package issuerapi
 
 import (
@@ -20,6 +22,7 @@ import (
 	"github.com/grantway/grantway/worker/issuer"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
+	"github.com/grantway/grantway/worker/seal"
 )
 
 // maxBody bounds the list, in bytes.
@@ -29,6 +32,7 @@ const maxBody = 256 << 10
 type Handler struct {
 	Directory     *directory.Client
 	Source        registry.Source // servers may be named by slug
+	Keyring       *seal.Keyring
 	AllowLoopback bool
 	Changed       func(directory.Settings) // tells this instance at once
 }

@@ -1,0 +1,168 @@
+package worker_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// provider is an OpenID provider that signs in whoever comes.
+type provider struct {
+	*httptest.Server
+	key    *ecdsa.PrivateKey
+	claims map[string]any // of the next ID token, over the usual ones
+	nonce  string
+	method string // client authentication that it saw
+}
+
+func newProvider(t *testing.T) *provider {
+	t.Helper()
+	p := &provider{claims: map[string]any{}}
+	var err error
+	p.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	challenges := map[string]string{}
+	answer := func(w http.ResponseWriter, v any) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(v)
+	}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/.well-known/openid-configuration":
+			answer(w, map[string]any{"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys", "code_challenge_methods_supported": []string{"S256"}})
+		case "/keys":
+			answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), KeyID: "k", Algorithm: "ES256", Use: "sig"}}})
+		case "/authorize":
+			q := r.URL.Query()
+			p.nonce = q.Get("nonce")
+			challenges["the-code"] = q.Get("code_challenge")
+			http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {"the-code"}, "state": {q.Get("state")}}.Encode(), http.StatusFound)
+		case "/token":
+			sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
+			id, secret, _ := r.BasicAuth()
+			if base64.RawURLEncoding.EncodeToString(sum[:]) != challenges[r.FormValue("code")] || id != "ui" || secret != "ui-secret" {
+				w.WriteHeader(http.StatusBadRequest)
+				answer(w, map[string]string{"error": "invalid_grant"})
+				return
+			}
+			now := time.Now().Unix()
+			claims := map[string]any{"iss": p.URL, "aud": "ui", "sub": "u1", "email": "ada@example.com", "groups": []string{"ops"}, "iat": now, "exp": now + 60, "nonce": p.nonce}
+			for k, v := range p.claims {
+				claims[k] = v
+			}
+			signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.key, KeyID: "k"}}, nil)
+			if err != nil {
+				panic(err)
+			}
+			token, err := jwt.Signed(signer).Claims(claims).Serialize()
+			if err != nil {
+				panic(err)
+			}
+			answer(w, map[string]any{"access_token": "unused", "token_type": "Bearer", "expires_in": 60, "id_token": token})
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	t.Cleanup(p.Close)
+	return p
+}
+
+func (w *world) signIn(b *browser, p *provider) (*http.Response, string) {
+	w.t.Helper()
+	resp, body := b.get(w.gateway.URL + "/signin?return_to=/ui/servers")
+	require.Equal(w.t, http.StatusFound, resp.StatusCode, body)
+	return b.get(b.authorize(resp.Header.Get("Location")))
+}
+
+func TestSignIn(t *testing.T) {
+	w, p := newWorld(t), newProvider(t)
+	_, body := w.send("GET", "/signin/status", "")
+	assert.JSONEq(t, `{"enabled":false,"url":"/signin"}`, body)
+	resp, _ := w.send("GET", "/signin", "")
+	assert.Equal(t, http.StatusNotFound, resp.StatusCode)
+
+	configure := func(grants string) {
+		status, out := w.do("PUT", "/v1/settings/sign-in", `{"issuer":"`+p.URL+`","client_id":"ui","client_secret":"ui-secret","scopes":["email"],"name_claim":"email","grants":`+grants+`}`)
+		require.Equal(t, http.StatusOK, status, "%v", out)
+		assert.Equal(t, true, out["has_secret"])
+		assert.NotContains(t, out, "client_secret")
+	}
+	configure(`[{"claim":"groups","value":"ops","role":"viewer"},{"claim":"email","value":"root@example.com","role":"admin"}]`)
+	b := newBrowser(t)
+	resp, body = w.signIn(b, p)
+	require.Equal(t, http.StatusSeeOther, resp.StatusCode, body)
+	assert.Equal(t, "/ui/servers", resp.Header.Get("Location"))
+	resp, body = b.get(w.gateway.URL + "/v1/session")
+	require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	assert.Contains(t, body, `"name":"ada@example.com"`)
+	assert.Contains(t, body, `"role":"viewer"`)
+	resp, _ = b.get(w.gateway.URL + "/v1/keys")
+	assert.Equal(t, http.StatusOK, resp.StatusCode)
+	r, err := http.NewRequest("POST", w.gateway.URL+"/v1/keys", strings.NewReader(`{"name":"x"}`))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Grantway-CSRF", "1")
+	resp, _ = b.do(r)
+	assert.Equal(t, http.StatusForbidden, resp.StatusCode, "a viewer changes nothing")
+
+	t.Run("attacks", func(t *testing.T) {
+		for name, claims := range map[string]map[string]any{
+			"another nonce":      {"nonce": "other"},
+			"no nonce":           {"nonce": nil},
+			"another audience":   {"aud": "other"},
+			"another party":      {"azp": "other"},
+			"two audiences":      {"aud": []string{"ui", "other"}},
+			"another issuer":     {"iss": "https://evil.example"},
+			"expired":            {"exp": time.Now().Add(-time.Hour).Unix()},
+			"nothing is granted": {"groups": []string{"guests"}, "email": "eve@example.com"},
+		} {
+			p.claims = claims
+			resp, _ := w.signIn(newBrowser(t), p)
+			assert.Equal(t, http.StatusForbidden, resp.StatusCode, name)
+			for _, c := range resp.Cookies() {
+				assert.NotContains(t, c.Name, "session", name)
+			}
+		}
+		p.claims = map[string]any{}
+		mallory := newBrowser(t)
+		resp, _ := mallory.get(w.gateway.URL + "/signin")
+		back := mallory.authorize(resp.Header.Get("Location"))
+		resp, _ = newBrowser(t).get(back)
+		assert.Equal(t, http.StatusBadRequest, resp.StatusCode, "another browser: login CSRF")
+		resp, _ = mallory.get(strings.Replace(back, "state=", "state=x", 1))
+		assert.Equal(t, http.StatusBadRequest, resp.StatusCode, "forged state")
+		for _, to := range []string{"https://evil.example/ui/", "//evil.example", "/ui/../v1", "/v1/keys"} {
+			b := newBrowser(t)
+			resp, _ := b.get(w.gateway.URL + "/signin?return_to=" + url.QueryEscape(to))
+			resp, _ = b.get(b.authorize(resp.Header.Get("Location")))
+			assert.Equal(t, "/ui/", resp.Header.Get("Location"), to)
+		}
+	})
+
+	configure(`[{"claim":"email","value":"root@example.com","role":"admin"}]`)
+	resp, _ = b.get(w.gateway.URL + "/v1/session")
+	assert.Equal(t, http.StatusUnauthorized, resp.StatusCode, "a change of the mapping ends the sessions it made")
+	p.claims = map[string]any{"email": "root@example.com"}
+	resp, _ = w.signIn(b, p)
+	require.Equal(t, http.StatusSeeOther, resp.StatusCode)
+	_, body = b.get(w.gateway.URL + "/v1/session")
+	assert.Contains(t, body, `"role":"admin"`)
+	status, _ := w.do("PUT", "/v1/settings/sign-in", `{"issuer":""}`)
+	require.Equal(t, http.StatusOK, status)
+	resp, _ = b.get(w.gateway.URL + "/v1/session")
+	assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+}
