@@ -85,7 +85,12 @@ func ParseArray(raw []byte) ([]json.RawMessage, error) {
 	return a, nil
 }
 
+// The methods are called from so many places that inlining them would cost the module
+// 17 kB.
+
 // Get answers the value of a member, nil if there is none.
+//
+//go:noinline
 func (o Object) Get(name string) json.RawMessage {
 	for i := range o {
 		if o[i].Name == name {
@@ -96,9 +101,13 @@ func (o Object) Get(name string) json.RawMessage {
 }
 
 // Text answers a member that is a string.
+//
+//go:noinline
 func (o Object) Text(name string) (string, bool) { return jsonrpc.Unquote(o.Get(name)) }
 
 // Set replaces or appends a member.
+//
+//go:noinline
 func (o *Object) Set(name string, value []byte) {
 	for i := range *o {
 		if (*o)[i].Name == name {
@@ -110,9 +119,13 @@ func (o *Object) Set(name string, value []byte) {
 }
 
 // SetText is Set with a string.
+//
+//go:noinline
 func (o *Object) SetText(name, value string) { o.Set(name, jsonrpc.AppendString(nil, value)) }
 
 // Delete removes a member.
+//
+//go:noinline
 func (o *Object) Delete(name string) {
 	for i := range *o {
 		if (*o)[i].Name == name {
