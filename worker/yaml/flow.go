@@ -3,8 +3,10 @@ package yaml
 import "strings"
 
 // flow reads [ … ] or { … }, of which JSON is a part, over as many lines as it takes.
-func (p *parser) flow(text string) any {
-	f := &flow{p: p, s: text}
+// Lines after the first are indented further than parent, or begin with a closing
+// bracket.
+func (p *parser) flow(text string, parent int) any {
+	f := &flow{p: p, s: text, parent: parent}
 	v := f.value()
 	p.onlyComment(f.s[f.i:])
 	p.at++
@@ -15,6 +17,21 @@ type flow struct {
 	p *parser
 	s string // the rest of the current line
 	i int
+
+	parent int
+}
+
+// next goes to the next line.
+func (f *flow) next(what string) *line {
+	f.p.at++
+	if f.p.at >= len(f.p.lines) {
+		f.p.fail("%s is not closed", what)
+	}
+	l := &f.p.lines[f.p.at]
+	if l.text != "" && l.indent <= f.parent && l.text[0] != ']' && l.text[0] != '}' && l.text[0] != '#' {
+		f.p.fail("a line in brackets must be indented further")
+	}
+	return l
 }
 
 // space skips white space, comments and line breaks to the next character.
@@ -26,11 +43,7 @@ func (f *flow) space() byte {
 		if f.i < len(f.s) && (f.s[f.i] != '#' || f.i > 0 && f.s[f.i-1] != ' ' && f.s[f.i-1] != '\t') {
 			return f.s[f.i]
 		}
-		f.p.at++
-		if f.p.at >= len(f.p.lines) {
-			f.p.fail("a bracket is not closed")
-		}
-		f.s, f.i = f.p.lines[f.p.at].text, 0
+		f.s, f.i = f.next("a bracket").text, 0
 	}
 }
 
@@ -132,11 +145,7 @@ func (f *flow) quoted() string {
 			}
 			return s.text(f.p)
 		}
-		f.p.at++
-		if f.p.at >= len(f.p.lines) {
-			f.p.fail("a quote is not closed")
-		}
-		text = f.p.more(text, f.p.lines[f.p.at].raw, first)
+		text = f.p.more(text, f.next("a quote").raw, first)
 	}
 }
 

@@ -309,7 +309,7 @@ func (p *parser) value(text string, parent int) any {
 	case '"', '\'':
 		return p.quotedValue(text, parent)
 	case '[', '{':
-		return p.flow(text)
+		return p.flow(text, parent)
 	case '&', '*':
 		p.fail("anchors and aliases are not supported")
 	case '!':
