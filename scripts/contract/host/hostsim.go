@@ -45,6 +45,11 @@ func startHostsim(o Options) (Host, error) {
 		hostsim.WithLog(slog.New(slog.NewJSONHandler(h.output, nil))),
 		hostsim.WithOutput(h.output),
 	}
+	if o.Guest == Probe {
+		options = append(options,
+			hostsim.WithRateLimit("TEST_LIMITER", hostsim.RateLimit{Limit: 3, Period: time.Minute}),
+			hostsim.WithDataPoints(func(hostsim.DataPoint) {}))
+	}
 	if o.DataDir != "" {
 		options = append(options, hostsim.WithDataDir(o.DataDir))
 	}

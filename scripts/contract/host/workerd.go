@@ -89,6 +89,17 @@ func (w *workerd) start(o Options) error {
 	}
 }
 
+// probeBindings are what only the probe asks for.
+const probeBindings = `
+[[ratelimits]]
+name = "TEST_LIMITER"
+namespace_id = "1001"
+simple = { limit = 3, period = 60 }
+
+[[analytics_engine_datasets]]
+binding = "TEST_DATASET"
+`
+
 // configure writes wrangler.toml with the testing entry, absolute paths and the variables into a folder of its own, where no
 // other configuration can be picked up.
 func (w *workerd) configure(o Options) (string, error) {
@@ -114,6 +125,9 @@ func (w *workerd) configure(o Options) (string, error) {
 			return "", fmt.Errorf("wrangler.toml: one line %q expected", key)
 		}
 		config = line.ReplaceAllLiteralString(config, key+" = "+strconv.Quote(value))
+	}
+	if o.Guest == Probe {
+		config += probeBindings
 	}
 	config += "\n[vars]\n"
 	for _, name := range slices.Sorted(maps.Keys(o.Env)) {

@@ -197,11 +197,32 @@ func TestSignatures(t *testing.T) {
 	assert.Equal(t, "invalid", p.operation(t, abi.OpDigest, string(message), "MD5").Error)
 }
 
+// The rate limiter of the test permits three per minute and key.
+func TestRateLimit(t *testing.T) {
+	p := theProbe(t)
+	key := rand.Text()
+	permitted := 0
+	for range 6 {
+		got := p.operation(t, abi.OpRateLimit, "", "TEST_LIMITER", key)
+		require.Empty(t, got.Error)
+		permitted += got.N
+	}
+	// A host that counts in fixed minutes may begin a new one here.
+	assert.GreaterOrEqual(t, permitted, 3)
+	assert.Less(t, permitted, 6)
+	assert.Equal(t, 1, p.operation(t, abi.OpRateLimit, "", "TEST_LIMITER", key+"other").N)
+}
+
+func TestDataPoint(t *testing.T) {
+	p := theProbe(t)
+	assert.Empty(t, p.operation(t, abi.OpDataPoint, "12345678", "TEST_DATASET", "index", "blob", "another").Error)
+	assert.Equal(t, "invalid", p.operation(t, abi.OpDataPoint, "1234567", "TEST_DATASET", "index").Error)
+}
+
 // Bindings that nobody has made.
 func TestMissingBindings(t *testing.T) {
 	p := theProbe(t)
 	assert.Equal(t, "notfound", p.operation(t, abi.OpRateLimit, "", "NO_LIMITER", "key").Error)
-	assert.Equal(t, "notfound", p.operation(t, abi.OpDataPoint, "", "NO_DATASET", "index", "blob").Error)
 	assert.Equal(t, "notfound", p.operation(t, abi.OpFetch, "", "GET", "NO_CLASS/name", "https://object.invalid/").Error)
 }
 
