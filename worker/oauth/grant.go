@@ -37,6 +37,10 @@ type Grant struct {
 	Subject     string `json:"subject,omitempty"`
 	SubjectType string `json:"subject_type,omitempty"` // default: …:token-type:access_token
 
+	// Identity obtains the assertion of the flow jwt_bearer (enterprise-managed
+	// authorization); nil: Subject is the assertion.
+	Identity *Identity `json:"identity,omitempty"`
+
 	// For the flow authorization_code: a code with its verifier and redirect URI, or a
 	// refresh token (RFC 6749 §4.1.3, §6, RFC 7636 §4.5).
 	Code         string `json:"code,omitempty"`
@@ -85,6 +89,15 @@ func (e *Endpoint) Token(ctx context.Context, g *Grant) (*Token, error) {
 	}
 	if err := CheckURL(g.TokenURL, e.AllowLoopback); err != nil {
 		return nil, fail(Misconfigured, "token_url_refused", "The token endpoint of server "+g.Server+" is not called: "+err.Error()+".")
+	}
+	if g.Identity != nil && g.Flow == registry.FlowJWTBearer {
+		assertion, err := e.assertIdentity(ctx, g)
+		if err != nil {
+			return nil, err
+		}
+		own := *g
+		own.Subject, own.Identity = assertion, nil
+		g = &own
 	}
 	if g.Method == registry.PrivateKeyJWT {
 		return e.once(ctx, g, "", registry.SecretClientPrivateKey)

@@ -40,7 +40,7 @@ func (in *Input) Path(name string) string {
 
 func isSecret(name string) bool {
 	switch name {
-	case SecretAuthValue, SecretClientPrivateKey, SecretClientSecret, SecretClientSecretNext:
+	case SecretAuthValue, SecretIdentityClient, SecretClientPrivateKey, SecretClientSecret, SecretClientSecretNext:
 		return true
 	}
 	return false

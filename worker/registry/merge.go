@@ -107,6 +107,7 @@ func foreign(r *Record) []string {
 		{flow(FlowClientCredentials), "keep_warm"},
 		{flow(FlowAuthorizationCode), "authorization_url registration_url"},
 		{flow(FlowJWTBearer, FlowTokenExchange), "subject_token_type"},
+		{flow(FlowJWTBearer), "identity_token_url identity_client_id identity_client_secret"},
 		{oauth && (method == PrivateKeyJWT || method == ClientSecretJWT), "assertion_audience"},
 		{oauth || r.AuthType == AuthAPIKey, "upstream_token_header"},
 		{oauth && method != PrivateKeyJWT, "client_secret client_secret_next"},
@@ -124,6 +125,12 @@ func foreign(r *Record) []string {
 // changes: else whoever may edit a record could have its secret sent to a host of
 // their own. A private key is never sent anywhere and stays.
 func protectSecrets(old, rec *Record, in *Input) []problem.Field {
+	if old != nil && old.IdentityTokenURL != rec.IdentityTokenURL {
+		_, stored := rec.Secrets[SecretIdentityClient]
+		if _, sent := in.Secrets[SecretIdentityClient]; stored && !sent {
+			return []problem.Field{{Path: "credentials." + SecretIdentityClient, Code: "secret_required_again", Message: "identity_token_url changes: give the secret again, so that it is sent to the new place on purpose."}}
+		}
+	}
 	if old == nil || old.URL == rec.URL && old.TokenURL == rec.TokenURL && old.Issuer == rec.Issuer {
 		return nil
 	}

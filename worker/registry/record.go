@@ -81,6 +81,11 @@ type Record struct {
 	UpstreamTokenHeader     *TokenHeader      `json:"upstream_token_header,omitempty"`
 	KeepWarm                bool              `json:"keep_warm,omitempty"` // cron refreshes the token before it ends
 	SubjectTokenType        string            `json:"subject_token_type,omitempty"`
+	// Enterprise-managed authorization, for flow jwt_bearer: the enterprise's identity provider
+	// exchanges the caller's JWT for an identity assertion (ID-JAG), which is then presented at
+	// token_url. "": the caller's JWT itself is presented.
+	IdentityTokenURL string `json:"identity_token_url,omitempty"`
+	IdentityClientID string `json:"identity_client_id,omitempty"`
 
 	StaticHeaders  map[string]string `json:"static_headers,omitempty"`  // sent always; values may be sealed later
 	ForwardHeaders []string          `json:"forward_headers,omitempty"` // names of the caller's headers that are passed on
@@ -137,6 +142,7 @@ const (
 	SecretClientSecretNext = "client_secret_next"
 	SecretClientPrivateKey = "client_private_key"
 	SecretAuthValue        = "auth_value"
+	SecretIdentityClient   = "identity_client_secret"
 	// SecretStaticHeaders is a JSON object of the static headers whose values are
 	// kept sealed; StaticHeaders shows them as Masked.
 	SecretStaticHeaders = "static_headers"

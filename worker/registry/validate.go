@@ -63,6 +63,11 @@ func (v *validator) oauth() {
 		return // everything may be discovered or registered
 	}
 	v.require(r.ClientID != "", "client_id", "This flow needs a client id.")
+	if r.IdentityTokenURL != "" {
+		v.require(r.IdentityClientID != "", "identity_client_id", "The client that the identity provider has registered for the gateway.")
+		v.require(v.in.provides(r, SecretIdentityClient), SecretIdentityClient, "The identity provider authenticates the gateway by this secret.")
+		v.require(r.TokenURL == "" || r.Issuer != "", "issuer", "The identity assertion names the issuer of token_url as its audience.")
+	}
 	switch r.TokenEndpointAuthMethod {
 	case ClientSecretBasic, ClientSecretPost, ClientSecretJWT:
 		v.require(v.in.provides(r, SecretClientSecret), SecretClientSecret, "This client authentication needs a client secret.")

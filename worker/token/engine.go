@@ -121,5 +121,10 @@ func (e *Engine) grantOf(t *target) (*oauth.Grant, error) {
 	g.Secret = secrets[registry.SecretClientSecret]
 	g.NextSecret = secrets[registry.SecretClientSecretNext]
 	g.PrivateKey = []byte(secrets[registry.SecretClientPrivateKey])
+	if g.Identity != nil {
+		own := *g.Identity
+		own.Secret = secrets[registry.SecretIdentityClient]
+		g.Identity = &own
+	}
 	return &g, nil
 }

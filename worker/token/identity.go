@@ -38,6 +38,11 @@ func identityOf(g *oauth.Grant, secrets map[string]registry.SealedSecret, upstre
 	part(h, upstreamOrigin)
 	part(h, g.SubjectType)
 	part(h, g.Subject)
+	if g.Identity != nil {
+		part(h, g.Identity.TokenURL)
+		part(h, g.Identity.ClientID)
+		part(h, secrets[registry.SecretIdentityClient].Fingerprint)
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 

@@ -231,6 +231,12 @@ func (p *plan) planToken(rec *registry.Record) {
 		AssertionAudience: rec.AssertionAudience, Scopes: rec.Scopes, Audience: rec.Audience, Resource: rec.UpstreamResource,
 		Extra: rec.ExtraTokenParams, SubjectType: rec.SubjectTokenType,
 	}
+	if rec.OAuth2Flow == registry.FlowJWTBearer && rec.IdentityTokenURL != "" {
+		p.grant.Identity = &oauth.Identity{TokenURL: rec.IdentityTokenURL, ClientID: rec.IdentityClientID}
+		if p.grant.Resource == "" {
+			p.grant.Resource = "auto" // the assertion is for this resource, as the server names it
+		}
+	}
 	if rec.ClientKey != nil {
 		p.grant.KeyID, p.grant.KeyAlg = rec.ClientKey.ID, rec.ClientKey.Algorithm
 	}
