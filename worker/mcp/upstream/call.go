@@ -151,7 +151,8 @@ func (c *Client) callLegacy(ctx context.Context, call *Call, era *Era) (*Reply, 
 // knows the session, and so has not executed the request.
 func (c *Client) exchange(ctx context.Context, call *Call, s *session) (r *Reply, gone bool, err error) {
 	id := s.requestID()
-	body := jsonrpc.AppendRequest(nil, id, call.Method, legacyParams(call.Params))
+	params, token := ownProgressToken(legacyParams(call.Params), id)
+	body := jsonrpc.AppendRequest(nil, id, call.Method, params)
 	h := legacyHeader(s.version, s.id)
 	for name, v := range call.Header {
 		if !modernOnly(name) {
@@ -174,7 +175,7 @@ func (c *Client) exchange(ctx context.Context, call *Call, s *session) (r *Reply
 			return c.decline(ctx, call.Target, s, m)
 		}
 		if call.Notification != nil {
-			return call.Notification(raw, m)
+			return call.Notification(callerProgressToken(raw, m, token), m)
 		}
 		return nil
 	}
@@ -218,6 +219,42 @@ func legacyParams(params json.RawMessage) json.RawMessage {
 		o.Set("_meta", meta.Encode())
 	}
 	return o.Encode()
+}
+
+// ownProgressToken puts the request's id in the place of the caller's progress token, which
+// another request of the pooled session may have too. It answers the caller's, nil if there is none.
+func ownProgressToken(params json.RawMessage, id []byte) (json.RawMessage, json.RawMessage) {
+	if !bytes.Contains(params, []byte(`"progressToken"`)) {
+		return params, nil
+	}
+	o, err := rawjson.ParseObject(params)
+	if err != nil {
+		return params, nil
+	}
+	meta, err := rawjson.ParseObject(o.Get("_meta"))
+	if err != nil {
+		return params, nil
+	}
+	token := meta.Get("progressToken")
+	if token == nil {
+		return params, nil
+	}
+	meta.Set("progressToken", id)
+	o.Set("_meta", meta.Encode())
+	return o.Encode(), token
+}
+
+// callerProgressToken is the way back, in a notification.
+func callerProgressToken(raw []byte, m *jsonrpc.Message, token json.RawMessage) []byte {
+	if token == nil || m.Method != "notifications/progress" {
+		return raw
+	}
+	o, err := rawjson.ParseObject(m.Params)
+	if err != nil {
+		return raw
+	}
+	o.Set("progressToken", token)
+	return jsonrpc.AppendRequest(nil, nil, m.Method, o.Encode())
 }
 
 // resume asks for the rest of a stream that the server broke off (SEP-1699).
