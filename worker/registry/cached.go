@@ -56,8 +56,17 @@ type Cached struct {
 	records *recall.Cache[*Record] // by folded reference
 	all     *recall.Cache[*listing]
 
-	mu    sync.Mutex
-	edits map[string]edit // by server_id: what this instance has itself changed
+	mu         sync.Mutex
+	edits      map[string]edit // by server_id: what this instance has itself changed
+	generation int             // of edits
+	view       view
+}
+
+// view is a listing with the edits of a generation laid over it.
+type view struct {
+	base       *listing
+	generation int
+	recs       []*Record
 }
 
 type edit struct {
@@ -110,12 +119,17 @@ func (c *Cached) All(ctx context.Context) ([]*Record, error) {
 		if err != nil {
 			return nil, false, err
 		}
-		return &listing{c.applyEdits(recs, seq), seq}, true, nil
+		return &listing{recs, seq}, true, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return l.recs, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.view.base != l || c.view.generation != c.generation {
+		c.view = view{l, c.generation, c.applyEdits(l.recs, l.seq)}
+	}
+	return c.view.recs, nil
 }
 
 // read answers nil for a server that does not exist.
@@ -174,35 +188,33 @@ func (c *Cached) readAll(ctx context.Context, old *listing) ([]*Record, int64, e
 }
 
 // applyEdits puts what this instance knows over a catalogue that lags behind it.
+// mu is held.
 func (c *Cached) applyEdits(recs []*Record, seq int64) []*Record {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	changed := false
+	newer := map[string]*Record{}
 	for id, k := range c.edits {
-		if time.Since(k.seen) >= editMemory {
-			delete(c.edits, id)
-			continue
-		}
-		if k.seq <= seq {
-			continue
-		}
-		if !changed {
-			recs, changed = slices.Clone(recs), true
-		}
-		i := slices.IndexFunc(recs, func(r *Record) bool { return r.ServerID == id })
 		switch {
-		case i >= 0 && k.rec == nil:
-			recs = slices.Delete(recs, i, i+1)
-		case i >= 0:
-			recs[i] = k.rec
-		case k.rec != nil:
-			recs = append(recs, k.rec)
+		case time.Since(k.seen) >= editMemory:
+			delete(c.edits, id)
+		case k.seq > seq:
+			newer[id] = k.rec
 		}
 	}
-	if changed {
-		sortBySlug(recs)
+	if len(newer) == 0 {
+		return recs
 	}
-	return recs
+	out := make([]*Record, 0, len(recs)+len(newer))
+	for _, r := range recs {
+		if _, changed := newer[r.ServerID]; !changed {
+			out = append(out, r)
+		}
+	}
+	for _, r := range newer {
+		if r != nil {
+			out = append(out, r)
+		}
+	}
+	sortBySlug(out)
+	return out
 }
 
 // Edited makes a change effective in this instance at once. rec nil means that
@@ -214,6 +226,7 @@ func (c *Cached) Edited(old, rec *Record, seq int64) {
 			c.edits[r.ServerID] = edit{rec, seq, time.Now()}
 		}
 	}
+	c.generation++
 	c.mu.Unlock()
 	if old != nil {
 		for _, ref := range old.Refs() {
@@ -224,9 +237,6 @@ func (c *Cached) Edited(old, rec *Record, seq int64) {
 		for _, ref := range rec.Refs() {
 			c.records.Put(ref, rec, true)
 		}
-	}
-	if l, ok := c.all.Peek(everything); ok {
-		c.all.Put(everything, &listing{c.applyEdits(l.recs, l.seq), l.seq}, true)
 	}
 }
 
