@@ -46,6 +46,7 @@ func (g *Gateway) wireMCP() {
 		Gate:     gate,
 		Upstream: up,
 		Lists:    list,
+		Metrics:  g.metrics,
 		Sessions: session.NewCodec(g.keyring),
 		Origins: &mcp.Origins{
 			Hosts:   words(g.platform.Env("GRANTWAY_ALLOWED_HOSTS")),

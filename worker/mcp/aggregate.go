@@ -63,6 +63,7 @@ func (h *Handler) aggregate(w http.ResponseWriter, r *http.Request, caller *acce
 		h.fail(w, r, m.ID, err)
 		return
 	}
+	h.count.aggregated.Inc()
 	h.serve(&exchange{h: h, w: w, r: r, caller: caller, space: space, stateless: stateless}, body, &m)
 }
 

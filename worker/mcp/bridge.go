@@ -56,6 +56,7 @@ func (h *Handler) needBridge(t upstream.Target, stateless bool) {
 
 // bridge serves a request in the other era than the server's.
 func (h *Handler) bridge(w http.ResponseWriter, r *http.Request, t upstream.Target, body []byte, m *jsonrpc.Message, stateless bool) {
+	h.count.bridgedReq.Inc()
 	space := &aggregate.Space{Servers: []*registry.Record{t.Record}, Plain: true}
 	h.serve(&exchange{h: h, w: w, r: r, caller: t.Caller, space: space, stateless: stateless}, body, m)
 }

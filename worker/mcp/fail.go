@@ -42,12 +42,14 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, id []byte, err er
 		if rpc.Code == jsonrpc.CodeMethodNotFound {
 			status = http.StatusNotFound
 		}
+		h.count.refused(strconv.Itoa(rpc.Code))
 	} else {
 		p := problem.From(err)
 		if h.connectFirst(w, r, id, p) {
 			return
 		}
 		status = p.Status
+		h.count.refused(p.Code)
 		rpc = Wrap(r, p)
 		for k, v := range p.Header {
 			w.Header()[k] = v

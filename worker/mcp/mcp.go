@@ -16,6 +16,7 @@ import (
 	"github.com/grantway/grantway/worker/mcp/lists"
 	"github.com/grantway/grantway/worker/mcp/session"
 	"github.com/grantway/grantway/worker/mcp/upstream"
+	"github.com/grantway/grantway/worker/metrics"
 	"github.com/grantway/grantway/worker/registry"
 )
 
@@ -56,7 +57,8 @@ type Config struct {
 	Lists    *lists.Lists
 	Sessions *session.Codec
 	Origins  *Origins
-	Recorder Recorder // may be nil
+	Recorder Recorder          // may be nil
+	Metrics  *metrics.Registry // may be nil
 	Log      *slog.Logger
 	Limits   Limits
 	Version  string // the gateway's version, for serverInfo
@@ -70,6 +72,7 @@ type Handler struct {
 	Config
 	serverInfo json.RawMessage
 	bridges    bridges
+	count      *counters
 }
 
 // New makes the Handler.
@@ -78,7 +81,7 @@ func New(c Config) *Handler {
 	if err != nil {
 		panic("mcp: server info: " + err.Error())
 	}
-	return &Handler{Config: c, serverInfo: info}
+	return &Handler{Config: c, serverInfo: info, count: newCounters(c.Metrics)}
 }
 
 // ServeHTTP serves an MCP request.

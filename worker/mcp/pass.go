@@ -109,7 +109,10 @@ func (h *Handler) sendPost(r *http.Request, t upstream.Target, m *jsonrpc.Messag
 	}
 	start := time.Now()
 	resp, err := h.Upstream.Send(r.Context(), t, http.MethodPost, header, body)
-	return resp, time.Since(start), err
+	took := time.Since(start)
+	h.count.passed.Inc()
+	h.count.head.Observe(took.Seconds())
+	return resp, took, err
 }
 
 // passSession serves GET (the standalone stream) and DELETE of a legacy session.
