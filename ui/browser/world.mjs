@@ -135,6 +135,6 @@ export function startBrowser() {
 export async function signIn(page, world, key = world.adminKey) {
   await page.goto(`${world.url}/ui/`);
   await page.getByRole("textbox", { name: "Access key" }).fill(key);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.keyboard.press("Enter");
   await page.getByRole("heading", { level: 1, name: "MCP servers" }).waitFor();
 }

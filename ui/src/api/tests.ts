@@ -32,7 +32,7 @@ export async function testConnection(body: ServerInput): Promise<ConnectionTest>
     };
   };
   try {
-    return read(await request<Record<string, unknown>>("/mcp-rest/test/connection", { method: "POST", body }));
+    return read(await request<Record<string, unknown>>("/mcp-rest/test/tools/list", { method: "POST", body }));
   } catch (error) {
     const outcome = error instanceof ApiError ? (error.body as Record<string, unknown> | undefined) : undefined;
     if (outcome && Array.isArray(outcome.steps)) return { ...read(outcome), status: "unhealthy" };
