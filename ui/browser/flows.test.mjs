@@ -229,7 +229,7 @@ test("a key made here calls /mcp, and a revoked one does not", async () => {
   assert.match(key, /^gw_/);
   watcher.secret(key, "answer to POST /v1/keys", "dom while shown", "body of POST /v1/session");
   await page.getByRole("tab", { name: "Cursor" }).click();
-  await page.getByText("/mcp/demo").last().waitFor();
+  await page.getByRole("tabpanel").getByText("/mcp/demo").waitFor();
   await press("I have copied it", page.getByRole("dialog"));
   await page.getByRole("dialog").waitFor({ state: "detached" });
   await watcher.look(page);
@@ -250,7 +250,7 @@ test("a key made here calls /mcp, and a revoked one does not", async () => {
 
 test("only ticked tools may be called, and nothing ticked is nothing", async () => {
   await page.goto(`${world.url}/ui/servers/demo?tab=tools`);
-  await page.getByText("Allow every tool").click();
+  await page.getByRole("switch", { name: "Allow every tool" }).uncheck();
   await press("Untick all");
   await page.getByText("Nothing is ticked, so nothing is allowed").waitFor();
   await press("Save tools");
@@ -265,7 +265,7 @@ test("only ticked tools may be called, and nothing ticked is nothing", async () 
   assert.equal(status, 403);
   await page.reload();
   await page.getByText("0 of 4 allowed").waitFor();
-  await page.getByText("Allow every tool").click();
+  await page.getByRole("switch", { name: "Allow every tool" }).check();
   await press("Save tools");
   await page.getByText("4 of 4 allowed").waitFor();
 });

@@ -114,7 +114,8 @@ func (e *Engine) Status(ctx context.Context, rec *registry.Record) *Status {
 			st.Tier = "l2"
 		}
 	}
-	if l1 := s.entry.Load(); l1.alive(now) {
+	// One of an older generation was purged elsewhere, and is dropped here soon.
+	if l1 := s.entry.Load(); l1.alive(now) && l1.Generation >= ms.Generation {
 		en, st.Tier = l1, "l1"
 	}
 	switch {

@@ -175,8 +175,8 @@ function Foot({ session }: { session: Session }) {
   const leave = async (everywhere: boolean) => {
     try {
       await signOut(everywhere);
-      client.clear();
       client.setQueryData(sessionQuery.queryKey, null);
+      client.removeQueries({ predicate: (q) => q.queryKey[0] !== "session" });
     } catch (error) {
       failed("You are still signed in", error);
     }

@@ -40,7 +40,14 @@ export function Import() {
   const ready = plan.data !== undefined && plan.data.problems.length === 0 && !apply.data?.applied;
   const work = plan.data?.changes.filter((c) => c.action !== "unchanged" && c.action !== "skip").length ?? 0;
   return (
-    <section className="panel stack" aria-labelledby="import">
+    <form
+      className="panel stack"
+      aria-labelledby="import"
+      onSubmit={(event) => {
+        event.preventDefault();
+        plan.mutate();
+      }}
+    >
       <Title order={2} id="import">
         Import
       </Title>
@@ -133,7 +140,7 @@ export function Import() {
           variant={ready ? "default" : "filled"}
           loading={plan.isPending}
           disabled={text.trim() === ""}
-          onClick={() => plan.mutate()}
+          type="submit"
         >
           Show what would change
         </Button>
@@ -147,6 +154,6 @@ export function Import() {
         <ErrorPanel title="The file was not imported" error={apply.error ?? plan.error} />
       )}
       {result && <ImportPlan result={result} />}
-    </section>
+    </form>
   );
 }
