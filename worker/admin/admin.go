@@ -164,8 +164,13 @@ func (h *headOnly) Header() http.Header         { return h.header }
 func (h *headOnly) WriteHeader(status int)      { h.status = status }
 func (h *headOnly) Write(b []byte) (int, error) { return len(b), nil }
 
+// maxDrained is how much of a body that is too large is read before it is refused: a
+// client that is still sending may otherwise see a broken connection and no answer.
+const maxDrained = 16 << 20
+
 func readBody(r *http.Request, limit int) ([]byte, error) {
 	if r.ContentLength > int64(limit) {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrained)
 		return nil, tooLarge(limit)
 	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
@@ -176,6 +181,7 @@ func readBody(r *http.Request, limit int) ([]byte, error) {
 		return nil, problem.New(http.StatusBadRequest, "unreadable_body", "The request's body broke off.").Because(err)
 	}
 	if len(b) > limit {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrained)
 		return nil, tooLarge(limit)
 	}
 	return b, nil
