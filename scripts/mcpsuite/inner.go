@@ -33,7 +33,21 @@ func inner(host, upstream string) error {
 	}
 	defer g.close()
 	record := map[string]any{"server_name": "mock", "slug": "mock", "url": upstream, "transport": "http", "auth_type": "none"}
+	interactive := interactiveScenario(os.Getenv("MCP_CONFORMANCE_SCENARIO"))
 	switch {
+	case interactive:
+		record["auth_type"], record["oauth2_flow"] = "oauth2", "authorization_code"
+		credentials := map[string]any{}
+		if scenario.ClientID != "" {
+			credentials["client_id"] = scenario.ClientID
+		}
+		if scenario.ClientSecret != "" {
+			credentials["client_secret"] = scenario.ClientSecret
+		}
+		if os.Getenv("MCP_CONFORMANCE_SCENARIO") == "auth/basic-cimd" {
+			credentials["client_id"] = metadataDocument
+		}
+		record["credentials"] = credentials
 	case scenario.PrivateKeyPEM != "":
 		record["auth_type"], record["oauth2_flow"], record["token_endpoint_auth_method"] = "oauth2", "client_credentials", "private_key_jwt"
 		record["credentials"] = map[string]any{"client_id": scenario.ClientID, "client_private_key": scenario.PrivateKeyPEM, "client_private_key_alg": scenario.Algorithm}
@@ -41,7 +55,7 @@ func inner(host, upstream string) error {
 		record["auth_type"], record["oauth2_flow"], record["token_endpoint_auth_method"] = "oauth2", "client_credentials", "client_secret_basic"
 		record["credentials"] = map[string]any{"client_id": scenario.ClientID, "client_secret": scenario.ClientSecret}
 	}
-	if record["auth_type"] == "oauth2" {
+	if record["auth_type"] == "oauth2" && !interactive {
 		record["upstream_resource"] = "auto"
 	}
 	if err := g.register(record); err != nil {
@@ -57,7 +71,7 @@ func inner(host, upstream string) error {
 			} `json:"inputSchema"`
 		} `json:"tools"`
 	}
-	if err := g.rest(http.MethodGet, "/mcp-rest/tools/list?server_id=mock", nil, &list); err != nil {
+	if err := g.authorized(func() error { return g.rest(http.MethodGet, "/mcp-rest/tools/list?server_id=mock", nil, &list) }); err != nil {
 		return err
 	}
 	calls := scenario.ToolCalls
@@ -80,7 +94,10 @@ func inner(host, upstream string) error {
 	}
 	for _, c := range calls {
 		var result json.RawMessage
-		if err := g.rest(http.MethodPost, "/mcp-rest/tools/call", map[string]any{"server_id": "mock", "name": c.Name, "arguments": c.Arguments}, &result); err != nil {
+		call := func() error {
+			return g.rest(http.MethodPost, "/mcp-rest/tools/call", map[string]any{"server_id": "mock", "name": c.Name, "arguments": c.Arguments}, &result)
+		}
+		if err := g.authorized(call); err != nil {
 			return err
 		}
 	}

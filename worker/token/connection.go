@@ -173,8 +173,11 @@ func (e *Engine) Disconnect(ctx context.Context, rec *registry.Record, subject s
 
 // WantScopes remembers scopes that the upstream asked for, so that the next
 // authorization asks for them too.
-func (e *Engine) wantScopes(ctx context.Context, t *target, scopes []string) error {
-	return e.changeConnection(ctx, t, "want", connectRequest{Connection: Connection{Subject: t.subject, Wanted: scopes}, Origin: t.origin})
+// It answers false if the person was asked for all of them already: asking again would
+// not end.
+func (e *Engine) wantScopes(ctx context.Context, t *target, scopes []string) (bool, error) {
+	a, err := e.tellConnection(ctx, t, "want", connectRequest{Connection: Connection{Subject: t.subject, Wanted: scopes}, Origin: t.origin})
+	return a.Wants, err
 }
 
 // ConnectionStatus answers how a subject's connection is.
@@ -272,14 +275,21 @@ type connectRequest struct {
 	Origin     string     `json:"origin"`
 }
 
-func (e *Engine) changeConnection(ctx context.Context, t *target, action string, req connectRequest) error {
+func (e *Engine) tellConnection(ctx context.Context, t *target, action string, req connectRequest) (a purgeAnswer, err error) {
 	body, err := json.Marshal(req)
 	if err != nil {
-		return err
+		return a, err
 	}
-	var a purgeAnswer
 	if err := e.callMinter(ctx, t.identity, action, e.keyring.Seal(body, action, t.identity), &a); err != nil {
-		return unreachableConnection(err)
+		return a, unreachableConnection(err)
+	}
+	return a, nil
+}
+
+func (e *Engine) changeConnection(ctx context.Context, t *target, action string, req connectRequest) error {
+	a, err := e.tellConnection(ctx, t, action, req)
+	if err != nil {
+		return err
 	}
 	s := e.slot(t)
 	s.raise(a.Generation)
@@ -292,6 +302,7 @@ func (e *Engine) changeConnection(ctx context.Context, t *target, action string,
 // serveConnection changes the object's connection.
 func (e *Engine) serveConnection(ctx context.Context, a platform.Actor, action string, req *connectRequest) (*purgeAnswer, error) {
 	t := &target{identity: a.Name, issuerAt: "subject " + req.Connection.Subject, origin: req.Origin, subject: req.Connection.Subject}
+	wants := false
 	st, err := e.updateMinter(ctx, a.Storage, func(st *minterState) error {
 		old, err := e.openConnection(st, a.Name, t.subject)
 		if err != nil && action != "connect" {
@@ -303,6 +314,7 @@ func (e *Engine) serveConnection(ctx context.Context, a platform.Actor, action s
 				return nil
 			}
 			for _, s := range req.Connection.Wanted {
+				wants = wants || !slices.Contains(old.Scopes, s)
 				if !slices.Contains(old.Wanted, s) && len(old.Wanted) < maxScopes {
 					old.Wanted = append(old.Wanted, s)
 				}
@@ -335,7 +347,7 @@ func (e *Engine) serveConnection(ctx context.Context, a platform.Actor, action s
 			e.count.degraded("kv")
 		}
 	}
-	return &purgeAnswer{Generation: st.Generation}, nil
+	return &purgeAnswer{Generation: st.Generation, Wants: wants}, nil
 }
 
 func (e *Engine) keepConnection(st *minterState, identity string, c *Connection) error {

@@ -16,6 +16,7 @@ type purgeRequest struct {
 
 type purgeAnswer struct {
 	Generation int64 `json:"generation"`
+	Wants      bool  `json:"wants,omitempty"` // a scope was wanted that was not asked for before
 }
 
 // servePurge raises the generation: a mint under way is dropped when it ends. The

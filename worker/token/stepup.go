@@ -79,7 +79,9 @@ func (c *client) askForScopes(p *plan, r *http.Request, resp *http.Response, wan
 	if len(scopes) == 0 {
 		return resp, nil
 	}
-	if err := c.e.wantScopes(r.Context(), c.e.connected(p, c.who), scopes); err != nil {
+	wants, err := c.e.wantScopes(r.Context(), c.e.connected(p, c.who), scopes)
+	if err != nil || !wants {
+		c.e.count.stepUp("nothing_new")
 		return resp, nil
 	}
 	c.e.count.stepUp("asked")
