@@ -74,7 +74,6 @@ type ServerPage struct {
 type (
 	serverRef     struct{ Ref string }
 	serverDoc     struct{ Doc json.RawMessage }
-	serverDocs    struct{ Docs []json.RawMessage }
 	serversAll    struct{ After string }
 	serversAllOut struct {
 		Docs []json.RawMessage

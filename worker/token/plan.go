@@ -41,10 +41,9 @@ type plan struct {
 	prepared atomic.Pointer[prepared] // the header of the token used last
 	using    atomic.Pointer[target]   // whose token that is
 
-	mu      sync.Mutex
-	found   *found   // by discovery
-	widened []string // scopes after a step-up
-	wide    *target
+	mu    sync.Mutex
+	found *found // by discovery
+	wide  *target
 }
 
 // field is one header, its value ready to be put into a header map.
