@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/grantway/grantway/worker/mcp/upstream"
+	"github.com/grantway/grantway/worker/registry"
 )
 
 func TestOrigins(t *testing.T) {
@@ -60,4 +63,21 @@ func TestReference(t *testing.T) {
 		_, ok := reference(path)
 		assert.False(t, ok, path)
 	}
+}
+
+func TestForwardedHeaders(t *testing.T) {
+	rec := &registry.Record{ForwardHeaders: []string{"authorization", "x-tenant", "Cookie", "X-Grantway-Key", "x-litellm-api-key", "Mcp-Session-Id", "Host", "Connection", "Accept-Encoding"}}
+	sent := http.Header{
+		"Authorization": {"Bearer caller"}, "X-Tenant": {"t1"}, "X-Other": {"o"}, "Cookie": {"c=1"}, "X-Litellm-Api-Key": {""}, "Mcp-Session-Id": {"sealed"},
+		"Connection": {"x"}, "Traceparent": {"tp"}, "Mcp-Param-Region": {"eu"}, "Accept-Encoding": {"br"}, "Forwarded": {"for=1"}, "X-Forwarded-For": {"1"},
+	}
+	r := &http.Request{Header: sent}
+	extra := Extra(r, upstream.Target{Record: rec})
+	assert.Equal(t, http.Header{"X-Tenant": {"t1"}, "Traceparent": {"tp"}, "Mcp-Param-Region": {"eu"}, "User-Agent": {"grantway"}}, extra, "the key is in Authorization")
+
+	sent["X-Grantway-Key"] = []string{"gw_key"}
+	extra = Extra(r, upstream.Target{Record: rec})
+	assert.Equal(t, "Bearer caller", extra.Get("Authorization"), "the key came by another header")
+	assert.Empty(t, extra.Get("X-Grantway-Key"))
+	assert.Empty(t, Extra(r, upstream.Target{Record: &registry.Record{}}).Get("Authorization"), "only if the record lists it")
 }

@@ -261,7 +261,7 @@ func mayForward(r *http.Request, name string) bool {
 		return false
 	case "Authorization":
 		// The key came by another header, so this one is not the gateway's.
-		return len(r.Header["X-Grantway-Key"]) > 0 || len(r.Header["X-Litellm-Api-Key"]) > 0
+		return first(r.Header, "X-Grantway-Key") != "" || first(r.Header, "X-Litellm-Api-Key") != ""
 	}
 	return !strings.HasPrefix(name, "Mcp-")
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/grantway/grantway/worker/mcp/mirror"
 )
 
 // Send makes one HTTP exchange with the server. body nil means none. The answer's body is
@@ -26,7 +28,11 @@ func (c *Client) Send(ctx context.Context, t Target, method string, header http.
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(c.headTimeout(t), func() { cancel(ErrTimeout) })
+	limit := c.headTimeout(t)
+	if method == http.MethodGet || waits(header) {
+		limit = maxWait
+	}
+	timer := time.AfterFunc(limit, func() { cancel(ErrTimeout) })
 	resp, err := c.Credentials.Client(t.Record, t.Caller).RoundTrip(r.WithContext(ctx))
 	timer.Stop()
 	if err != nil {
@@ -35,6 +41,15 @@ func (c *Client) Send(ctx context.Context, t Target, method string, header http.
 		return nil, p
 	}
 	return resp, nil // ctx ends with the caller's: the body needs it
+}
+
+// maxWait is the limit for streams of notifications: some servers send their head with the
+// first one only.
+const maxWait = 24 * time.Hour
+
+func waits(header http.Header) bool {
+	v := header[mirror.Method]
+	return len(v) > 0 && v[0] == "subscriptions/listen"
 }
 
 func (c *Client) headTimeout(t Target) time.Duration {
