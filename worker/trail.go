@@ -56,6 +56,18 @@ func (t *trail) Minted(ctx context.Context, m token.Mint) {
 	t.record(ctx, e, detail)
 }
 
+// Purged takes a purge of a server's token that somebody asked for.
+func (t *trail) Purged(ctx context.Context, rec *registry.Record, p *access.Principal, generation int64) {
+	e := audit.Entry{
+		Action: "token.purge", Actor: audit.Actor{ID: "anonymous"}, Target: audit.Target{Type: "server", ID: rec.ServerID, Name: rec.Slug},
+		Outcome: audit.OK, RequestID: problem.RequestID(ctx),
+	}
+	if p != nil {
+		e.Actor = audit.Actor{ID: p.ID, Name: p.Name}
+	}
+	t.record(ctx, e, map[string]any{"generation": generation})
+}
+
 // Called takes a finished tool call.
 func (t *trail) Called(ctx context.Context, c mcp.Call) {
 	t.usage.Call(ctx, usage.Call{

@@ -31,7 +31,7 @@ func (g *Gateway) wireToken() *problem.Problem {
 // wireTokenAPI mounts the management of tokens; the records, the management API
 // and the REST facade must be wired.
 func (g *Gateway) wireTokenAPI() {
-	h := &tokenapi.Handler{Engine: g.tokens, Source: g.source, Drafter: g.admin}
+	h := &tokenapi.Handler{Engine: g.tokens, Source: g.source, Drafter: g.admin, Trail: g.trail}
 	g.admin.Mount("GET /v1/mcp/server/{id}/token", access.RoleViewer, h.Status)
 	g.admin.Mount("POST /v1/mcp/server/{id}/token", access.RoleAdmin, h.Refresh)
 	g.admin.Mount("DELETE /v1/mcp/server/{id}/token", access.RoleAdmin, h.Purge)

@@ -86,8 +86,13 @@ export async function useTheme(page, theme) {
 /** Servers, keys and calls, so that there is something to see. */
 export async function furnish(world, api, registerClient) {
   const client = await registerClient(world);
-  const make = (record) => api(world, "POST", "/v1/mcp/server", { transport: "http", ...record });
-  await make({
+  const make = async (record) => {
+    const answer = await api(world, "POST", "/v1/mcp/server", { transport: "http", ...record });
+    if (answer.status !== 201)
+      throw new Error(`${record.server_name}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  };
+  const weather = await make({
     server_name: "Weather",
     url: world.mcp,
     description: "Forecasts and observations.",
@@ -124,16 +129,15 @@ export async function furnish(world, api, registerClient) {
     credentials: { auth_value: "static-token" },
     disabled: true,
   });
-  const { body: list } = await api(world, "GET", "/v1/mcp/server");
-  const id = (slug) => list.find((s) => s.slug === slug).server_id;
+  const { body: demo } = await api(world, "GET", "/v1/mcp/server/demo");
   const keys = [];
   for (const key of [
     {
       name: "ci-release-notes",
       owner: "Platform",
       role: "caller",
-      servers: [id("demo"), id("weather")],
-      tools: { [id("demo")]: ["echo", "add"] },
+      servers: [demo.server_id, weather.server_id],
+      tools: { [demo.server_id]: ["echo", "add"] },
     },
     { name: "support-agent", owner: "Support", role: "caller", groups: ["support"], requests_per_minute: 120 },
     {

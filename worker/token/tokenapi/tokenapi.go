@@ -27,11 +27,17 @@ type Drafter interface {
 	Draft(ctx context.Context, body []byte) (*registry.Record, error)
 }
 
-// Handler serves the endpoints. All fields are required.
+// Trail takes what was done by hand. It must not block.
+type Trail interface {
+	Purged(ctx context.Context, rec *registry.Record, who *access.Principal, generation int64)
+}
+
+// Handler serves the endpoints. All fields but Trail are required.
 type Handler struct {
 	Engine  *token.Engine
 	Source  registry.Source
 	Drafter Drafter
+	Trail   Trail
 }
 
 func (h *Handler) find(r *http.Request) (*registry.Record, error) {
@@ -74,6 +80,9 @@ func (h *Handler) Purge(w http.ResponseWriter, r *http.Request) error {
 	generation, err := h.Engine.Purge(r.Context(), rec)
 	if err != nil {
 		return err
+	}
+	if h.Trail != nil {
+		h.Trail.Purged(r.Context(), rec, access.FromContext(r.Context()), generation)
 	}
 	return answer(w, http.StatusOK, map[string]any{"server_id": rec.ServerID, "purged": true, "generation": generation})
 }

@@ -231,7 +231,7 @@ function Life({ status }: { status: TokenStatus }) {
 function Timeline({ server }: { server: Server }) {
   const { data, error, refetch } = useQuery({
     ...auditQuery({ target: server.server_id, limit: 100 }),
-    refetchInterval: 30_000,
+    refetchInterval: 10_000,
   });
   if (error) return <ErrorPanel error={error} retry={() => void refetch()} />;
   const rows = (data?.data ?? []).filter((r) => r.action.startsWith("token."));

@@ -87,6 +87,8 @@ export function Import() {
           <span>
             The file takes these values from the environment. They are sent once, sealed, and never shown again.
           </span>
+          {/* For password managers, which file a secret under a name. */}
+          <input type="text" name="username" autoComplete="username" value="grantway" readOnly hidden />
           <div className="fields">
             {names.map((n) => (
               <PasswordInput
