@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,6 +68,7 @@ func newFlights() *flights { return &flights{m: map[string]*mintFlight{}} }
 var (
 	errPurgedMeanwhile = errors.New("token: purged while it was minted")
 	errBrokenOff       = errors.New("token: the mint broke off")
+	errDecidedBefore   = errors.New("token: another mint ended before this one began")
 )
 
 // ServeObject serves a MINTER object.
@@ -131,21 +133,21 @@ func (e *Engine) ServeObject(w http.ResponseWriter, r *http.Request, a platform.
 func (e *Engine) serveMint(ctx context.Context, a platform.Actor, req *mintRequest) (*mintAnswer, error) {
 	brokenOff := 0
 	for range maxRounds {
-		st, _, err := loadMinter(ctx, a.Storage)
+		st, seen, err := loadMinter(ctx, a.Storage)
 		if err != nil {
 			return nil, err
 		}
 		if answer := e.decide(st, req, time.Now()); answer != nil {
 			return answer, nil
 		}
-		fl, began := e.flyMint(ctx, a, req, st.Generation)
+		fl, began := e.flyMint(ctx, a, req, st.Generation, seen)
 		select {
 		case <-fl.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 		switch {
-		case errors.Is(fl.err, errPurgedMeanwhile):
+		case errors.Is(fl.err, errPurgedMeanwhile), errors.Is(fl.err, errDecidedBefore):
 			continue
 		case errors.Is(fl.err, errBrokenOff) && !began && brokenOff == 0:
 			brokenOff++ // it belonged to an earlier life of the object
@@ -230,7 +232,10 @@ func (e *Engine) refusalPause(refusals int) time.Duration {
 
 // flyMint joins the object's mint or begins one that belongs to background work. A
 // flight that lasts longer than any mint can is of an earlier life and is replaced.
-func (e *Engine) flyMint(ctx context.Context, a platform.Actor, req *mintRequest, generation int64) (fl *mintFlight, began bool) {
+//
+// seen is the state by which the caller decided that a mint is needed. If another mint
+// ended since, its outcome may serve: then nothing is minted, and all decide again.
+func (e *Engine) flyMint(ctx context.Context, a platform.Actor, req *mintRequest, generation int64, seen []byte) (fl *mintFlight, began bool) {
 	e.mints.mu.Lock()
 	defer e.mints.mu.Unlock()
 	now := time.Now()
@@ -250,6 +255,10 @@ func (e *Engine) flyMint(ctx context.Context, a platform.Actor, req *mintRequest
 				e.mints.mu.Unlock()
 				close(fl.done)
 			}()
+			if _, now, err := loadMinter(ctx, a.Storage); err == nil && !bytes.Equal(now, seen) {
+				fl.err = errDecidedBefore
+				return
+			}
 			fl.state, fl.once, after, fl.err = e.mintInObject(ctx, a, req, generation)
 		}()
 		after() // KV is written when nobody waits any more
