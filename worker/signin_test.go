@@ -18,6 +18,8 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantway/grantway/scripts/demo/authserver"
 )
 
 // provider is an OpenID provider that signs in whoever comes.
@@ -165,4 +167,45 @@ func TestSignIn(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	resp, _ = b.get(w.gateway.URL + "/v1/session")
 	assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+}
+
+// A caller who has no access key: the identity provider's word opens the connections page,
+// and what is connected there serves the same person's access tokens.
+func TestPersonConnects(t *testing.T) {
+	w := newInteractiveWorld(t, authserver.Options{Registration: true}, "")
+	p := newProvider(t)
+	status, out := w.do("PUT", "/v1/settings/sign-in", `{"issuer":"`+p.URL+`","client_id":"ui","client_secret":"ui-secret","grants":[{"all_servers":true}]}`)
+	require.Equal(t, http.StatusOK, status, "%v", out)
+	w.trust(map[string]any{"issuer": p.URL, "audiences": []string{"ui"}, "grants": []any{map[string]any{"all_servers": true}}})
+	b := newBrowser(t)
+	resp, _ := w.signIn(b, p)
+	assert.Equal(t, http.StatusForbidden, resp.StatusCode, "the UI is not for callers")
+	_, page := b.get(w.gateway.URL + "/connect")
+	assert.Contains(t, page, "/signin?return_to=/connect")
+	resp, _ = b.get(w.gateway.URL + "/signin?return_to=/connect")
+	resp, page = b.get(b.authorize(resp.Header.Get("Location")))
+	require.Equal(t, http.StatusOK, resp.StatusCode, page)
+	require.Equal(t, "0; url=/connect", resp.Header.Get("Refresh"))
+	_, page = b.get(w.gateway.URL + "/connect")
+	assert.Contains(t, page, "Signed in as u1")
+	resp, page = b.post(w.gateway.URL+"/connect/files", w.gateway.URL, url.Values{"action": {"connect"}})
+	require.Equal(t, http.StatusOK, resp.StatusCode, page)
+	resp, page = b.get(b.authorize(strings.TrimPrefix(resp.Header.Get("Refresh"), "0; url=")))
+	require.Equal(t, http.StatusOK, resp.StatusCode, page)
+
+	now := time.Now().Unix()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.key, KeyID: "k"}}, nil)
+	require.NoError(t, err)
+	token := func(subject string) string {
+		s, err := jwt.Signed(signer).Claims(map[string]any{"iss": p.URL, "aud": "ui", "sub": subject, "iat": now, "exp": now + 60}).Serialize()
+		require.NoError(t, err)
+		return s
+	}
+	got, body := w.call(token("u1"), "files")
+	assert.Equal(t, http.StatusOK, got, body)
+	got, _ = w.call(token("u2"), "files")
+	assert.Equal(t, http.StatusForbidden, got)
+	assert.Equal(t, http.StatusOK, func() int { s, _ := w.do("PUT", "/v1/settings/sign-in", `{"issuer":""}`); return s }())
+	_, page = b.get(w.gateway.URL + "/connect")
+	assert.NotContains(t, page, "Signed in")
 }

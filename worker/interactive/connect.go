@@ -25,8 +25,10 @@ const visitLife = 30 * time.Minute
 // visit is a caller's stay at the pages. It is kept by the browser alone, sealed, and
 // good for these pages only.
 type visit struct {
-	KeyHash []byte    `json:"k"` // SHA-256 of the access key
-	Expires time.Time `json:"e"`
+	KeyHash []byte            `json:"k,omitempty"` // SHA-256 of the access key
+	Person  *access.Principal `json:"p,omitempty"` // or who an identity provider says it is
+	Begun   time.Time         `json:"b"`
+	Expires time.Time         `json:"e"`
 }
 
 func visitCookie(r *http.Request, value string) *http.Cookie {
@@ -47,18 +49,38 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, key string) (*ac
 		return nil, err
 	}
 	sum := sha256.Sum256([]byte(strings.TrimSpace(key)))
-	b, err := json.Marshal(visit{sum[:], time.Now().Add(visitLife)})
-	if err != nil {
-		return nil, err
-	}
-	http.SetCookie(w, visitCookie(r, base64.RawURLEncoding.EncodeToString(h.Keyring.Seal(b, "visit"))))
-	return p, nil
+	return p, h.remember(w, r, visit{KeyHash: sum[:]})
 }
 
-// visitor answers who visits, or nil.
-func (h *Handler) visitor(r *http.Request) *access.Principal {
+// Welcome begins the visit of somebody whom the identity provider has vouched for.
+func (h *Handler) Welcome(w http.ResponseWriter, r *http.Request, p *access.Principal) error {
+	q := *p
+	q.JWT = ""
+	return h.remember(w, r, visit{Person: &q})
+}
+
+func (h *Handler) remember(w http.ResponseWriter, r *http.Request, v visit) error {
+	v.Begun = time.Now().UTC()
+	v.Expires = v.Begun.Add(visitLife)
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	value := base64.RawURLEncoding.EncodeToString(h.Keyring.Seal(b, "visit"))
+	if len(value) > maxVisit {
+		return problem.New(http.StatusForbidden, "session_too_large", "Too many grants match you: they do not fit into a cookie.")
+	}
+	http.SetCookie(w, visitCookie(r, value))
+	return nil
+}
+
+// maxVisit bounds the cookie of a visit, in bytes.
+const maxVisit = 3800
+
+// visit opens the cookie of a visit; nil if there is none that is good.
+func (h *Handler) visit(r *http.Request) *visit {
 	c, err := r.Cookie(visitCookie(r, "x").Name)
-	if err != nil || len(c.Value) > 1024 || !access.Secure(r) && !loopbackHost(r.Host) {
+	if err != nil || len(c.Value) > maxVisit || !access.Secure(r) && !loopbackHost(r.Host) {
 		return nil
 	}
 	sealed, err := base64.RawURLEncoding.DecodeString(c.Value)
@@ -66,9 +88,25 @@ func (h *Handler) visitor(r *http.Request) *access.Principal {
 		return nil
 	}
 	b, err := h.Keyring.Open(sealed, "visit")
-	var v visit
-	if err != nil || json.Unmarshal(b, &v) != nil || len(v.KeyHash) != sha256.Size || !time.Now().Before(v.Expires) {
+	v := &visit{}
+	if err != nil || json.Unmarshal(b, v) != nil || len(v.KeyHash) != sha256.Size && v.Person == nil || !time.Now().Before(v.Expires) {
 		return nil
+	}
+	return v
+}
+
+// visitor answers who visits, or nil.
+func (h *Handler) visitor(r *http.Request) *access.Principal {
+	v := h.visit(r)
+	if v == nil {
+		return nil
+	}
+	if v.Person != nil {
+		since, err := h.Sessions.PeopleSince(r.Context())
+		if err != nil || since.IsZero() || !v.Begun.After(since) {
+			return nil
+		}
+		return v.Person
 	}
 	p, err := h.Sessions.ByHash(r.Context(), [sha256.Size]byte(v.KeyHash))
 	if err != nil {
@@ -196,6 +234,9 @@ func (h *Handler) showConnections(w http.ResponseWriter, r *http.Request, p *acc
 		}
 		text := "Servers that act in your name need your authorization once. Sign in with your access key to connect your accounts."
 		inside = append(inside, paragraph(text), form(r.URL.Path, keyInput(), button("action", "", "Sign in")))
+		if since, err := h.Sessions.PeopleSince(r.Context()); err == nil && !since.IsZero() {
+			inside = append(inside, link("/signin?return_to="+ConnectPath, "Sign in with your organization instead"))
+		}
 		h.page(w, status, "Connections", inside...)
 		return
 	}

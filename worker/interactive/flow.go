@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -241,7 +242,7 @@ func safeCode(s string) string {
 // pages, or "".
 func returnPath(s string) string {
 	u, err := url.Parse(s)
-	if err != nil || u.IsAbs() || u.Host != "" || len(s) > 512 || strings.ContainsAny(s, "\\\r\n\t") || strings.Contains(s, "/../") || strings.HasSuffix(s, "/..") {
+	if err != nil || u.IsAbs() || u.Host != "" || len(s) > 512 || strings.ContainsAny(s, "\\\r\n\t") || slices.Contains(strings.Split(u.Path, "/"), "..") {
 		return ""
 	}
 	if !strings.HasPrefix(s, "/ui/") && s != ConnectPath {

@@ -383,7 +383,7 @@ func (h *Handler) relayAsk(w http.ResponseWriter, r *http.Request, rec *registry
 		paragraph("Allow it only if you have just begun this in that application yourself."),
 	}
 	fields := []piece{hidden("ticket", ticket)}
-	if p != nil && p.MayCall(rec) {
+	if p != nil && p.MayCall(rec) && len(h.visitorKey(r)) > 0 {
 		inside = append(inside, paragraph("Signed in as "+p.Name+"."))
 	} else {
 		fields = append(fields, keyInput())
@@ -482,17 +482,8 @@ func (h *Handler) relayConsent(w http.ResponseWriter, r *http.Request, rec *regi
 }
 
 func (h *Handler) visitorKey(r *http.Request) []byte {
-	c, err := r.Cookie(visitCookie(r, "x").Name)
-	if err != nil {
-		return nil
-	}
-	sealed, err := base64.RawURLEncoding.DecodeString(c.Value)
-	if err != nil {
-		return nil
-	}
-	b, err := h.Keyring.Open(sealed, "visit")
-	var v visit
-	if err != nil || json.Unmarshal(b, &v) != nil {
+	v := h.visit(r)
+	if v == nil {
 		return nil
 	}
 	return v.KeyHash

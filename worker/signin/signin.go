@@ -54,8 +54,12 @@ type Config struct {
 	Sessions  *access.Sessions
 	Provider  func(context.Context) (*issuer.SignIn, error) // nil: there is none
 	Base      func(*http.Request) (base string, fixed bool)
-	Audit     func(context.Context, audit.Entry)
-	Log       *slog.Logger
+	// Welcome begins a visit to the pages at ConnectPath, which are for everybody: the UI is
+	// for administrators and viewers.
+	Welcome     func(http.ResponseWriter, *http.Request, *access.Principal) error
+	ConnectPath string
+	Audit       func(context.Context, audit.Entry)
+	Log         *slog.Logger
 }
 
 // Handler serves the three paths.
@@ -139,7 +143,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	u := under{State: random(), Nonce: random(), Verifier: random(), ReturnTo: returnPath(r.URL.Query().Get("return_to")), Issuer: s.Issuer, Expires: time.Now().Add(flowLife)}
+	u := under{State: random(), Nonce: random(), Verifier: random(), ReturnTo: h.returnPath(r.URL.Query().Get("return_to")), Issuer: s.Issuer, Expires: time.Now().Add(flowLife)}
 	b, err := json.Marshal(u)
 	if err != nil {
 		return err
@@ -192,7 +196,11 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request) error {
 	}
 	p, err := h.person(r, s, m, &u, q.Get("code"))
 	var session *http.Cookie
-	if err == nil {
+	switch {
+	case err != nil:
+	case u.ReturnTo == h.ConnectPath:
+		err = h.Welcome(w, r, p)
+	default:
 		session, err = h.Sessions.SignInPerson(r, p)
 	}
 	e := audit.Entry{Time: time.Now(), Action: "session.create", Outcome: audit.OK, Target: audit.Target{Type: "session"}, Actor: audit.Actor{ID: "anonymous"}, RequestID: problem.RequestID(r.Context())}
@@ -205,6 +213,15 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.Audit(r.Context(), e)
+	if session == nil {
+		// A redirect would still be the provider's navigation, on which a browser withholds
+		// the visit's SameSite=Strict cookie; a page's own is not.
+		w.Header().Set("Refresh", "0; url="+h.ConnectPath)
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>Signed in</title><p><a href="` + h.ConnectPath + `">Continue</a></p></html>`))
+		return nil
+	}
 	http.SetCookie(w, session)
 	w.Header().Set("Location", u.ReturnTo)
 	w.WriteHeader(http.StatusSeeOther)
@@ -269,8 +286,12 @@ func random() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// returnPath answers a path of the UI, and its start for anything else.
-func returnPath(s string) string {
+// returnPath answers a path of the UI or the connections page, and the UI's start for
+// anything else.
+func (h *Handler) returnPath(s string) string {
+	if s == h.ConnectPath {
+		return s
+	}
 	u, err := url.Parse(s)
 	if err != nil || u.IsAbs() || u.Host != "" || len(s) > 512 || strings.ContainsAny(s, "\\\r\n\t") || !strings.HasPrefix(s, home) || slices.Contains(strings.Split(u.Path, "/"), "..") {
 		return home
