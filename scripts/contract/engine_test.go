@@ -418,6 +418,21 @@ func TestPurgeWhileMinting(t *testing.T) {
 	assert.Equal(t, 1, u.tokens(), "the purged token never reached the upstream")
 }
 
+// A clock that jumps an hour forward: the token has ended, and the next call has a new one.
+func TestClockJump(t *testing.T) {
+	w := newWorld(t, host.Options{})
+	if w == nil {
+		return
+	}
+	u := w.upstream(t, 30*time.Minute)
+	server := u.create(t, w.gateway)
+	require.Empty(t, w.burst(t, server.id, 8))
+	w.advance(t, time.Hour)
+	assert.Empty(t, w.burst(t, server.id, 8))
+	assert.Equal(t, 2, u.mints())
+	assert.Zero(t, u.mcp.Refused(), "the token that had ended was not sent")
+}
+
 // Cron refreshes the tokens of keep_warm servers, so that no call waits for a mint.
 func TestKeepWarm(t *testing.T) {
 	w := newWorld(t, host.Options{})

@@ -5,6 +5,7 @@ package metrics
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -36,7 +37,10 @@ type metric interface {
 }
 
 // Counter only grows.
-type Counter struct{ n atomic.Int64 }
+type Counter struct {
+	n        atomic.Int64
+	reported int64 // what Changes has told of it; under the registry's lock
+}
 
 // Inc adds one.
 func (c *Counter) Inc() { c.n.Add(1) }
@@ -115,6 +119,35 @@ func series[M metric](r *Registry, name, kind string, labels []string, fresh fun
 		f.series[text] = m
 	}
 	return m
+}
+
+// Change is by how much a counter grew since Changes last told of it.
+type Change struct {
+	Name   string
+	Labels string // as in Text
+	By     int64
+}
+
+// Changes answers up to limit counters that grew, by name and labels, and counts them as told.
+// It is for stores that add up, such as Workers Analytics Engine.
+func (r *Registry) Changes(limit int) []Change {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []Change
+	for _, name := range slices.Sorted(maps.Keys(r.families)) {
+		f := r.families[name]
+		for _, labels := range slices.Sorted(maps.Keys(f.series)) {
+			c, ok := f.series[labels].(*Counter)
+			if !ok || len(out) == limit {
+				continue
+			}
+			if n := c.n.Load(); n > c.reported {
+				out = append(out, Change{name, labels, n - c.reported})
+				c.reported = n
+			}
+		}
+	}
+	return out
 }
 
 // labelText writes label pairs as they stand between the braces.

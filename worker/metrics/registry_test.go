@@ -46,3 +46,14 @@ func TestLabelsAreBounded(t *testing.T) {
 	wg.Wait()
 	assert.LessOrEqual(t, strings.Count(string(r.Text()), "\n"), 502)
 }
+
+func TestChangesAreToldOnce(t *testing.T) {
+	r := metrics.New()
+	r.Counter("b_total").Add(2)
+	r.Counter("a_total", "x", "1").Inc()
+	r.Histogram("h_seconds").Observe(1)
+	assert.Equal(t, []metrics.Change{{Name: "a_total", Labels: `x="1"`, By: 1}}, r.Changes(1))
+	r.Counter("b_total").Inc()
+	assert.Equal(t, []metrics.Change{{Name: "b_total", By: 3}}, r.Changes(10))
+	assert.Empty(t, r.Changes(10))
+}

@@ -87,6 +87,7 @@ func (e *Engine) header(ctx context.Context, p *plan, who *access.Principal) ([]
 		now := time.Now()
 		if pr.entry.usable(now) && e.current(p, pr.entry) {
 			e.count.l1.Inc()
+			e.report(ctx, now)
 			e.tend(ctx, p, pr.entry, now, who)
 			return pr.values, pr.entry, nil
 		}

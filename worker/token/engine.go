@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/grantway/grantway/worker/metrics"
@@ -37,6 +38,8 @@ type Engine struct {
 	count    *counters
 	log      *slog.Logger
 
+	reportAt atomic.Int64 // Unix ns: when counters are next written to the analytics binding
+
 	plans plans
 	slots *slots   // L1
 	mints *flights // MINTER objects: mints under way, by object name
@@ -62,6 +65,7 @@ func New(c Config) *Engine {
 		slots: newSlots(s.TokenCacheSize),
 		mints: newFlights(),
 	}
+	e.reportAt.Store(time.Now().Add(reportEvery).UnixNano())
 	e.store = &store{kv: c.Platform.KV(platform.Tokens), keyring: c.Keyring, timeout: s.StoreTimeout}
 	return e
 }

@@ -207,3 +207,23 @@ func TestKeepWarm(t *testing.T) {
 		assert.False(t, strings.Contains(w.log.String(), "cold"))
 	})
 }
+
+func TestCountersReachTheAnalyticsBinding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		e, rec := w.instance(), w.record()
+		for range 65 {
+			_, _, _ = call(e, rec)
+			time.Sleep(time.Second)
+		}
+		w.platform.Wait()
+		rows := map[string]float64{}
+		for _, p := range w.platform.DataPoints() {
+			if p.Index == "counter" {
+				rows[p.Blobs[0]+"{"+p.Blobs[1]+"}"] += p.Doubles[0]
+			}
+		}
+		assert.InDelta(t, 60, rows[`grantway_token_resolutions_total{tier="l1",outcome="ok"}`], 2)
+		assert.EqualValues(t, 1, rows[`grantway_token_mints_total{cause="miss",outcome="ok"}`])
+	})
+}
