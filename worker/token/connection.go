@@ -32,7 +32,8 @@ const CodeConnectionEnded = "connection_ended"
 // connection does not have.
 const CodeScopesWanted = "interactive_step_up_required"
 
-// unconnectedPause is how long an instance believes that there is no connection.
+// unconnectedPause is how long an instance serves a caller from the shared connection
+// before it looks again whether the caller has one.
 const unconnectedPause = 5 * time.Second
 
 // Connection is a person's authorization of the gateway at an interactive server
@@ -113,17 +114,41 @@ func (e *Engine) resolveConnected(ctx context.Context, p *plan, who *access.Prin
 	en, err := e.resolve(ctx, t, CauseMiss, "", who)
 	if err != nil && t.subject != SharedSubject && problem.From(err).Code == CodeNotConnected {
 		shared := connectionTarget(p.rec.Load(), p.grant, p.origin, SharedSubject)
-		if en, serr := e.resolve(ctx, shared, CauseMiss, "", who); serr == nil || problem.From(serr).Code != CodeNotConnected {
-			return shared, en, serr
+		en, serr := e.resolve(ctx, shared, CauseMiss, "", who)
+		if serr == nil {
+			return shared, en, nil
+		}
+		e.askAgain(shared, serr)
+		if problem.From(serr).Code != CodeNotConnected {
+			return shared, nil, forbidden(serr)
 		}
 	}
 	if err != nil {
+		e.askAgain(t, err)
 		return t, nil, forbidden(err)
 	}
-	if now := time.Now(); now.After(en.refreshAt) {
+	now := time.Now()
+	if now.After(en.refreshAt) {
 		e.refreshTarget(ctx, t, now, who)
 	}
+	// A connection that was ended at another instance must not live on in this one.
+	due := en.recheckAt.Load()
+	if age := now.Sub(en.made); int64(age) > due && en.recheckAt.CompareAndSwap(due, int64(age+e.settings.L1Recheck)) {
+		e.platform.Background(ctx, func(ctx context.Context) { e.recheck(ctx, t, en) })
+	}
 	return t, en, nil
+}
+
+// askAgain forgets a failure that a person may mend at any moment, at another instance:
+// the next call asks the object again.
+func (e *Engine) askAgain(t *target, err error) {
+	if code := problem.From(err).Code; code != CodeNotConnected && code != CodeConnectionEnded {
+		return
+	}
+	s := e.slot(t)
+	s.mu.Lock()
+	s.failure, s.failures, s.notBefore = nil, 0, time.Time{}
+	s.mu.Unlock()
 }
 
 // forbidden gives the failures that only the caller can mend a status that says so.

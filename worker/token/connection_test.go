@@ -96,6 +96,9 @@ func TestConnectionsAreKeptApart(t *testing.T) {
 		assert.Equal(t, "alices", w.as(a, "key:alice"), "at once where it was connected")
 		assert.Equal(t, "alices", w.as(b, "key:alice"))
 		assert.Equal(t, token.CodeNotConnected, w.as(a, "key:bob"), "nobody else's")
+		assert.Equal(t, token.CodeNotConnected, w.as(b, "key:carol"))
+		w.connect(a, "key:carol", "carols")
+		assert.Equal(t, "carols", w.as(b, "key:carol"), "at once, also where it was not connected a moment ago")
 		assert.Equal(t, token.CodeNotConnected, w.as(b, "key:alice2"))
 
 		w.connect(a, token.SharedSubject, "everybodys")
@@ -170,8 +173,9 @@ func TestConnectionThatEnds(t *testing.T) {
 		assert.True(t, st.Ended)
 		assert.False(t, st.Connected)
 
-		w.connect(e, "key:alice", "second")
-		assert.Equal(t, "second", w.as(e, "key:alice"), "connected again")
+		other := w.instance()
+		w.connect(other, "key:alice", "second")
+		assert.Equal(t, "second", w.as(e, "key:alice"), "connected again, at another instance")
 		w.platform.Wait()
 	})
 }
@@ -257,5 +261,22 @@ func TestConnectionIsBoundToItsSubject(t *testing.T) {
 		assert.NotEqual(t, "bobs", w.as(fresh, "key:alice"))
 		assert.NotEqual(t, "alices", w.as(fresh, "key:bob"))
 		w.platform.Wait()
+	})
+}
+
+func TestConnectionEndedElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newInteractive(t)
+		w.life = 3600
+		a, b := w.instance(), w.instance()
+		w.connect(a, "key:alice", "alices")
+		require.Equal(t, "alices", w.as(b, "key:alice"))
+		_, err := a.Disconnect(t.Context(), w.rec, "key:alice")
+		require.NoError(t, err)
+		assert.Equal(t, token.CodeNotConnected, w.as(a, "key:alice"), "at once where it was ended")
+		time.Sleep(31 * time.Second)
+		_ = w.as(b, "key:alice") // looks in the background
+		w.platform.Wait()
+		assert.Equal(t, token.CodeNotConnected, w.as(b, "key:alice"), "elsewhere within GRANTWAY_TOKEN_RECHECK_SECONDS")
 	})
 }
