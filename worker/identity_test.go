@@ -259,3 +259,18 @@ func TestIssuerSettingsAreChecked(t *testing.T) {
 	status, _ := w.do("PUT", "/v1/settings/issuers", `{"jwt_issuers":[{"issuer":"https://idp.example.com","grant":[]}]}`)
 	assert.Equal(t, http.StatusBadRequest, status, "an unknown field is a mistake")
 }
+
+func TestClientCredentialsExtensionIsAdvertised(t *testing.T) {
+	w := newWorld(t)
+	w.register("demo", w.upstream(true))
+	w.register("other", w.upstream(true))
+	discover := func() string {
+		_, body := w.send("POST", "/mcp", `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`,
+			"Authorization", "Bearer "+adminKey, "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "server/discover")
+		return body
+	}
+	assert.NotContains(t, discover(), "oauth-client-credentials")
+	s := w.newIssuer()
+	w.trust(map[string]any{"issuer": s.Issuer(), "grants": []any{map[string]any{"all_servers": true}}})
+	assert.Contains(t, discover(), `"extensions":{"io.modelcontextprotocol/oauth-client-credentials":{}}`)
+}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -56,7 +57,11 @@ func (g *Gateway) wireMCP() {
 		Log:        g.platform.Log(),
 		Limits:     limits.endpoints,
 		ConnectURL: g.interactive.ConnectURL,
-		Version:    Version,
+		AcceptsTokens: func(ctx context.Context) bool {
+			list, err := g.authorities(ctx, "", "")
+			return err == nil && len(list) > 0
+		},
+		Version: Version,
 	})
 	g.rest = rest.New(rest.Config{
 		Gate:          gate,

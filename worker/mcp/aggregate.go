@@ -487,7 +487,7 @@ func (x *exchange) discover(ctx context.Context) (json.RawMessage, error) {
 	o := rawjson.Object{}
 	o.SetText("resultType", "complete")
 	o.Set("supportedVersions", versions)
-	o.Set("capabilities", d.capabilities)
+	o.Set("capabilities", x.advertised(ctx, d.capabilities))
 	if d.instructions != "" {
 		o.SetText("instructions", d.instructions)
 	}

@@ -65,6 +65,8 @@ type Config struct {
 	// ConnectURL answers where the sender of a request can connect an account at an
 	// interactive server; nil: nowhere.
 	ConnectURL func(r *http.Request, slug string) string
+	// AcceptsTokens says whether callers may come with access tokens of an issuer; nil: no.
+	AcceptsTokens func(context.Context) bool
 }
 
 // Handler serves /mcp, /mcp/{server} and /{server}/mcp.
