@@ -1,0 +1,75 @@
+import { screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { FormProvider, useForm } from "react-hook-form";
+import { expect, test } from "vitest";
+
+import { formOf } from "../../domain/serverForm";
+import { renderPage } from "../../test/render";
+import { Authentication } from "./Authentication";
+
+import type { Server } from "../../api/types";
+import type { ServerForm } from "../../domain/serverForm";
+
+const stored: Server = {
+  server_id: "1",
+  server_name: "Weather",
+  slug: "weather",
+  url: "https://mcp.example/mcp",
+  transport: "http",
+  auth_type: "oauth2",
+  oauth2_flow: "client_credentials",
+  client_id: "id",
+  token_url: "https://idp.example/token",
+  token_endpoint_auth_method: "client_secret_basic",
+  allowed_tools: null,
+  version: 3,
+  has_secret: true,
+  secrets: { client_secret: { set: true, last_rotated: "2026-01-01T00:00:00Z" } },
+  created_at: "2026-01-01T00:00:00Z",
+  updated_at: "2026-01-01T00:00:00Z",
+};
+
+function Form({ server }: { server?: Server }) {
+  const form = useForm<ServerForm>({ defaultValues: formOf(server), mode: "onTouched" });
+  return (
+    <FormProvider {...form}>
+      <Authentication stored={server} />
+    </FormProvider>
+  );
+}
+
+const flow = (name: RegExp) => screen.getByRole("radio", { name });
+
+test("M2M is chosen at first, and both flows are named in full", () => {
+  renderPage(<Form />);
+  expect(flow(/Machine-to-Machine \(M2M\) — server to server, no user/)).toBeChecked();
+  expect(flow(/Interactive \(PKCE\) — a person signs in/)).not.toBeChecked();
+});
+
+test("only the fields of the chosen flow are shown", async () => {
+  renderPage(<Form />);
+  expect(screen.queryByLabelText("Authorization URL")).not.toBeInTheDocument();
+  expect(screen.getByLabelText("Keep a token ready")).toBeInTheDocument();
+  await userEvent.click(flow(/Interactive/));
+  expect(screen.getByLabelText("Authorization URL")).toBeInTheDocument();
+  expect(screen.queryByLabelText("Keep a token ready")).not.toBeInTheDocument();
+});
+
+test("a field is checked as it is left", async () => {
+  renderPage(<Form />);
+  await userEvent.type(screen.getByLabelText("Token URL"), "not a url");
+  await userEvent.tab();
+  expect(await screen.findByText(/Enter a whole URL/)).toBeInTheDocument();
+  await userEvent.click(screen.getByLabelText(/Client ID/));
+  await userEvent.tab();
+  expect(await screen.findByText("Enter the client ID.")).toBeInTheDocument();
+});
+
+test("a stored secret is not shown, and is asked for again when it would go elsewhere", async () => {
+  renderPage(<Form server={stored} />);
+  const secret = screen.getByLabelText(/^Client secret/);
+  expect(secret).toHaveValue("");
+  expect(screen.getByText(/Leave blank to keep what is stored/)).toBeInTheDocument();
+  await userEvent.type(screen.getByLabelText("Token URL"), "/other");
+  expect(await screen.findByText(/enter the secret again/)).toBeInTheDocument();
+});
