@@ -42,8 +42,13 @@ type Config struct {
 // API serves /v1.
 type API struct {
 	Config
-	mux *http.ServeMux
+	mux      *http.ServeMux
+	patterns []string
 }
+
+// Patterns answers the patterns of every endpoint, for the test that compares
+// them with /openapi.json.
+func (a *API) Patterns() []string { return a.patterns }
 
 // New makes the API.
 func New(c Config) *API {
@@ -102,6 +107,7 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 // http.ServeMux's, with a method and a path under /v1 (or another path that the
 // gateway routes here). The principal is in the request's context (access.FromContext).
 func (a *API) Mount(pattern string, least access.Role, h Handler) {
+	a.patterns = append(a.patterns, pattern)
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		p, err := a.Sessions.Authenticate(r)
 		if err == nil {
