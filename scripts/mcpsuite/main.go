@@ -2,6 +2,7 @@
 //
 //	mcpsuite server -host memory|hostsim|workerd   the suite as a client, the gateway in front of the Go SDK's everything-server
 //	mcpsuite client -host …                        the suite's mock servers and authorization servers, the gateway as their client
+//	mcpsuite sdk -host …                           the official TypeScript client as an M2M caller of the gateway
 //	mcpsuite inner -host … URL                     what the client leg starts for each scenario
 package main
 
@@ -20,7 +21,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say server, client or inner")
+		return fmt.Errorf("say server, client, sdk or inner")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	host := flags.String("host", "memory", "memory, hostsim or workerd")
@@ -36,6 +37,8 @@ func run(args []string) error {
 		return serverLeg(*host, *suite, *everything, *out, *only)
 	case "client":
 		return clientLeg(*host, *suite, *out, *only)
+	case "sdk":
+		return sdkLeg(*host, *suite)
 	case "inner":
 		if flags.NArg() != 1 {
 			return fmt.Errorf("inner needs the URL of the upstream")

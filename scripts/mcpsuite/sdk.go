@@ -1,0 +1,75 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/grantway/grantway/scripts/demo/authserver"
+	"github.com/grantway/grantway/scripts/demo/mcpserver"
+)
+
+// sdkLeg connects the official TypeScript client to the gateway as an M2M caller of a configured issuer, by a secret
+// and by a private key. (The Go client does the same in scripts/contract.)
+func sdkLeg(host, suite string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	issuer, err := authserver.Listen("127.0.0.1:0", authserver.Options{Clients: []authserver.Client{
+		{ID: "gateway", Secrets: []string{"gateway-secret"}},
+		{ID: "agent", Secrets: []string{"agent-secret"}},
+		{ID: "key-agent", Method: authserver.MethodKey, Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k", Algorithm: "ES256"}}}},
+	}})
+	if err != nil {
+		return err
+	}
+	defer issuer.Close()
+	server, err := mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: issuer.Issuer(), KeysURL: issuer.KeysURL()})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	g, err := startGateway(host)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	err = g.register(map[string]any{
+		"server_name": "demo", "slug": "demo", "url": server.URL(), "transport": "http", "auth_type": "oauth2", "oauth2_flow": "client_credentials", "client_id": "gateway",
+		"token_endpoint_auth_method": "client_secret_basic", "upstream_resource": "auto", "credentials": map[string]any{"client_secret": "gateway-secret"},
+	})
+	if err != nil {
+		return err
+	}
+	var answer map[string]any
+	err = g.rest("PUT", "/v1/settings/issuers", map[string]any{"jwt_issuers": []any{map[string]any{
+		"issuer": issuer.Issuer(), "scopes_supported": []string{"mcp:call"}, "grants": []any{map[string]any{"claim": "scope", "value": "mcp:call", "servers": []string{"demo"}}},
+	}}}, &answer)
+	if err != nil {
+		return err
+	}
+	script := filepath.Join(filepath.Dir(filepath.Dir(suite)), "m2m.mjs")
+	for _, c := range [][2]string{
+		{"secret", "agent-secret"},
+		{"key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))},
+	} {
+		out, err := exec.Command(filepath.Join(suite, "node"), script, c[0], g.url+"/mcp/demo", issuer.Issuer(), c[1]).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("TypeScript client with a %s: %w\n%s", c[0], err, out)
+		}
+		fmt.Printf("%-8s TypeScript client, M2M by %-24s passed\n", host, c[0])
+	}
+	return nil
+}
