@@ -216,7 +216,7 @@ func (l *Lists) CallTool(ctx context.Context, call *upstream.Call, tool string, 
 	case jsonrpc.CodeHeaderMismatch: // the schema is not the one that was learnt
 		l.Invalidate(ctx, call.Record, "tools/list")
 		if _, err := l.All(ctx, call.Target, "tools/list", nil); err != nil {
-			return reply, nil //nolint:nilerr // the server's own answer tells more
+			return reply, nil // the server's own answer tells more than this failure
 		}
 		return l.Upstream.Call(ctx, call)
 	case jsonrpc.CodeInvalidParams, jsonrpc.CodeMethodNotFound: // perhaps an unknown tool
