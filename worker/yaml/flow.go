@@ -154,7 +154,9 @@ func (f *flow) plain() string {
 	rest := f.s[f.i:]
 	f.p.plainStart(rest)
 	switch rest[0] {
-	case '-', '?', ':':
+	case ':':
+		f.p.fail("a value that begins with ':' must be in quotes")
+	case '-', '?':
 		if strings.ContainsRune(",[]{}", rune(rest[min(1, len(rest)-1)])) {
 			f.p.fail("a value that begins with %q must be in quotes", rest[:1])
 		}
