@@ -28,7 +28,6 @@ type provider struct {
 	key    *ecdsa.PrivateKey
 	claims map[string]any // of the next ID token, over the usual ones
 	nonce  string
-	method string // client authentication that it saw
 }
 
 func newProvider(t *testing.T) *provider {
