@@ -3,6 +3,7 @@ package yaml_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -153,6 +154,21 @@ func number(text string, n json.Number) any {
 	return n
 }
 
+// controls are what JSON may hold as it is and YAML only escaped (YAML 1.2 §5.1).
+var controls = func() *strings.Replacer {
+	var pairs []string
+	for r := rune(0x7f); r <= 0x9f; r++ {
+		pairs = append(pairs, string(r), fmt.Sprintf(`\u%04x`, r))
+	}
+	for _, r := range []rune{0xfeff, 0xfffe, 0xffff} {
+		pairs = append(pairs, string(r), fmt.Sprintf(`\u%04x`, r))
+	}
+	return strings.NewReplacer(pairs...)
+}()
+
+// FuzzParse: whatever the bytes, an error is an *Error, and what is read is JSON, which is
+// YAML and is read as the same again. The reference is not asked here: it reads YAML 1.1
+// and differs from YAML 1.2 in odd corners that a fuzzer finds.
 func FuzzParse(f *testing.F) {
 	for _, doc := range accepted {
 		f.Add([]byte(doc))
@@ -164,8 +180,15 @@ func FuzzParse(f *testing.F) {
 			require.True(t, errors.As(err, &e))
 			return
 		}
-		_, err = json.Marshal(got)
+		written, err := json.Marshal(got)
 		require.NoError(t, err)
-		same(t, string(doc), got)
+		again, err := yaml.Parse([]byte(controls.Replace(string(written))))
+		if err != nil && (len(doc) > yaml.MaxKey || len(written) > yaml.MaxKey) {
+			return // escapes may carry a key over its limit
+		}
+		require.NoError(t, err, "%s", written)
+		rewritten, err := json.Marshal(again)
+		require.NoError(t, err)
+		assert.JSONEq(t, string(written), string(rewritten))
 	})
 }
