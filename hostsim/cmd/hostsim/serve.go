@@ -28,7 +28,9 @@ const (
 	defaultModule = "build/app.wasm"
 	defaultUI     = "ui/dist"
 	// defaultCron is the schedule of housekeeping, as in wrangler.toml.
-	defaultCron = "*/5 * * * *"
+	defaultCron = "* * * * *"
+	// callerRate is the gateway's name for the limiter of its callers, as in wrangler.toml.
+	callerRate = "CALLER_RATE"
 	// loopbackVariable permits upstreams on this machine.
 	loopbackVariable = "GRANTWAY_ALLOW_LOOPBACK"
 
@@ -38,7 +40,7 @@ const (
 
 type serveFlags struct {
 	addr, data, module, ui, cron, config, logLevel, logFormat, pprof string
-	instances                                                        int
+	instances, rate                                                  int
 	drain, watchdog                                                  time.Duration
 	memory                                                           int
 	private                                                          bool
@@ -55,6 +57,7 @@ func serve(ctx context.Context, s streams, args []string) error {
 	f.StringVar(&o.cron, "cron", defaultCron, "when housekeeping runs: a cron `expression` of five fields, in UTC; empty for never")
 	f.StringVar(&o.config, "config", "", "`file` of record (Grantway's YAML or JSON, see hostsim export): its servers and keys are applied and become read-only")
 	f.IntVar(&o.instances, "instances", runtime.GOMAXPROCS(0), "`number` of instances of the module")
+	f.IntVar(&o.rate, "rate", 0, "requests per minute of one access key, counted over all instances: a `number`; 0 for no such limit")
 	f.IntVar(&o.memory, "memory", hostsim.DefaultMemoryPages/16, "most memory of one instance, in `MiB`")
 	f.DurationVar(&o.watchdog, "watchdog", hostsim.DefaultWatchdog, "how `long` the module may compute without yielding before its instance is replaced")
 	f.DurationVar(&o.drain, "drain", 10*time.Second, "how `long` requests in flight may go on after SIGTERM or SIGINT")
@@ -76,6 +79,9 @@ the URL by which callers reach the gateway. Every variable named GRANTWAY_* or M
 	}
 	if f.NArg() > 0 {
 		return fmt.Errorf("%w: unexpected argument %q", errUsage, f.Arg(0))
+	}
+	if o.rate < 0 {
+		return fmt.Errorf("%w: --rate must not be negative", errUsage)
 	}
 	logger, err := newLogger(s.err, o.logLevel, o.logFormat)
 	if err != nil {
@@ -122,6 +128,9 @@ func (o serveFlags) run(ctx context.Context, s streams, logger *slog.Logger) err
 	if !o.private {
 		loopback, _ := strconv.ParseBool(env[loopbackVariable]) // malformed: the module refuses to work
 		options = append(options, hostsim.WithPublicNetworkOnly(loopback))
+	}
+	if o.rate > 0 {
+		options = append(options, hostsim.WithRateLimit(callerRate, hostsim.RateLimit{Limit: o.rate, Period: time.Minute}))
 	}
 	if o.cron != "" {
 		options = append(options, hostsim.WithSchedule(o.cron))

@@ -187,6 +187,19 @@ func TestRoutes(t *testing.T) {
 	s.end()
 }
 
+// TestRate: one count for a key, whichever instance asks.
+func TestRate(t *testing.T) {
+	s := startServe(t, "--data", t.TempDir(), "--rate", "2", "--instances", "2")
+	var permits []string
+	for range 4 {
+		_, body := s.get("/op?code=96&meta=CALLER_RATE&meta=somebody")
+		permits = append(permits, body)
+	}
+	assert.Equal(t, permits[0], permits[1], permits)
+	assert.NotEqual(t, permits[1], permits[2], permits)
+	assert.Equal(t, permits[2], permits[3], permits)
+}
+
 // TestStopsAlthoughTheProgramEnds: a module that ends at its start is answered 503,
 // and the command still stops when it is told to.
 func TestStopsAlthoughTheProgramEnds(t *testing.T) {
@@ -235,6 +248,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"serve", "--nonsense"}, exitUsage, "nonsense"},
 		{[]string{"serve", "extra"}, exitUsage, "unexpected argument"},
 		{[]string{"serve", "--log-level", "loud"}, exitUsage, "--log-level"},
+		{[]string{"serve", "--rate", "-1"}, exitUsage, "--rate"},
 		{[]string{"serve", "--log-format", "xml"}, exitUsage, "--log-format"},
 		{[]string{"serve", "--module", "/does/not/exist.wasm"}, exitFailed, "scripts/build"},
 		{[]string{"serve", "--module", module, "--cron", "often", "--addr", "127.0.0.1:0"}, exitFailed, "cron"},
