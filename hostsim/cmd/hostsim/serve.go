@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/klauspost/compress/gzhttp"
+
 	"github.com/grantway/grantway/hostsim"
 	"github.com/grantway/grantway/hostsim/internal/assets"
 	"github.com/grantway/grantway/wasm/abi"
@@ -198,7 +200,7 @@ func route(host, ui http.Handler) http.Handler {
 func (o serveFlags) uiHandler(logger *slog.Logger) http.Handler {
 	ui, err := assets.Open(o.ui)
 	if err == nil {
-		return ui
+		return gzhttp.GzipHandler(ui)
 	}
 	logger.Warn("the UI is not served", "error", err.Error())
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
