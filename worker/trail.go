@@ -89,6 +89,24 @@ func (t *trail) Denied(ctx context.Context, rec *registry.Record, p *access.Prin
 	t.record(ctx, e, map[string]any{"tool": tool, "code": code})
 }
 
+// refused takes a request whose credential is missing or not accepted. What the
+// verifier says of it names no part of the credential.
+func (t *trail) refused(r *http.Request, err error) {
+	p := problem.From(err)
+	if p.Status != http.StatusUnauthorized && p.Status != http.StatusForbidden {
+		return
+	}
+	path := r.URL.Path
+	b, err := json.Marshal(map[string]string{"code": p.Code, "reason": p.Message})
+	if err != nil {
+		panic("trail: " + err.Error()) // a detail holds only text
+	}
+	t.audit.RecordRefused(r.Context(), audit.Entry{
+		Action: "call.denied", Actor: audit.Actor{ID: "anonymous", IP: access.ClientIP(r)}, RequestID: problem.RequestID(r.Context()), Detail: b,
+		Target: audit.Target{Type: "api", ID: r.Method + " " + path[:min(len(path), 100)]},
+	}, p.Message)
+}
+
 func (t *trail) record(ctx context.Context, e audit.Entry, detail map[string]any) {
 	b, err := json.Marshal(detail)
 	if err != nil {

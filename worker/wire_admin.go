@@ -34,6 +34,7 @@ func (g *Gateway) wireDirectory() *problem.Problem {
 		audit: audit.NewRecorder(g.platform, g.directory),
 		usage: usage.NewRecorder(g.platform, g.directory, g.keys.TakeUsed),
 	}
+	g.sessions.Refused = g.trail.refused
 	g.objects[platform.Directory] = directory.NewObject(g.platform, g.keyring)
 	g.chores = append(g.chores, g.directory.Keep)
 	return nil

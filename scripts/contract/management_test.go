@@ -197,6 +197,11 @@ func TestAuditSettingsUsage(t *testing.T) {
 	assert.Equal(t, "application/x-ndjson", lines.Header.Get("Content-Type"))
 	assert.True(t, json.Valid(bytes.TrimSpace(lines.text)))
 	refused(t, g.admin(t, "GET", "/v1/audit?cursor=x", nil), 400, "invalid_cursor")
+	refused(t, g.anonymous(t, "POST", "/mcp/"+slug, map[string]any{}), 401, "unauthorized")
+	assert.Eventually(t, func() bool {
+		a, err := g.send(t.Context(), "GET", "/v1/audit?action=call.denied&actor=anonymous&since="+time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), nil, "Authorization", "Bearer "+g.adminKey)
+		return err == nil && strings.Contains(string(a.text), "Present an access key")
+	}, 20*time.Second, 200*time.Millisecond, "who is not known is recorded too")
 
 	settings := g.want(t, 200, "GET", "/v1/settings", nil)
 	g.want(t, 200, "PUT", "/v1/settings", map[string]any{"currency": "EUR"}, "If-Match", settings.Header.Get("ETag"))
@@ -210,7 +215,7 @@ func TestAuditSettingsUsage(t *testing.T) {
 	g.want(t, 202, "POST", "/v1/settings/republish", nil)
 	g.want(t, 200, "GET", "/v1/mcp/server/"+slug, nil)
 
-	usage := g.want(t, 200, "GET", "/v1/usage?interval=hour&group_by=server", nil).object(t)
+	usage := g.want(t, 200, "GET", "/v1/usage?interval=hour&group_by=server&since="+time.Now().Add(-2*time.Hour).UTC().Format(time.RFC3339), nil).object(t)
 	assert.Contains(t, usage, "totals")
 	assert.Contains(t, g.want(t, 200, "GET", "/v1/usage/sparkline", nil).object(t), "servers")
 	refused(t, g.admin(t, "GET", "/v1/usage?interval=year", nil), 400, "invalid_query")

@@ -61,6 +61,9 @@ type Sessions struct {
 	// PeopleSince answers since when people may have signed in at the identity provider: the
 	// sessions of those who did before have ended. nil: nobody may. Set it before use.
 	PeopleSince func(context.Context) (time.Time, error)
+	// Refused is told of each request whose credential is missing or not accepted; nil:
+	// nobody is. Set it before use.
+	Refused func(r *http.Request, err error)
 
 	keyring *seal.Keyring // nil: nobody can sign in
 	kv      platform.KV
@@ -79,6 +82,14 @@ var _ Authenticator = (*Sessions)(nil)
 // Authenticate finds the principal of a request: by key if it presents one, else
 // by cookie.
 func (s *Sessions) Authenticate(r *http.Request) (*Principal, error) {
+	p, err := s.authenticate(r)
+	if err != nil && s.Refused != nil {
+		s.Refused(r, err)
+	}
+	return p, err
+}
+
+func (s *Sessions) authenticate(r *http.Request) (*Principal, error) {
 	if s.Tokens != nil {
 		if p, err := s.Tokens.Authenticate(r); p != nil || err != nil {
 			return p, err
@@ -319,7 +330,8 @@ func loopback(r *http.Request) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-func clientIP(r *http.Request) string {
+// ClientIP answers the address from which the host says the request came.
+func ClientIP(r *http.Request) string {
 	if h, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		return h
 	}

@@ -133,3 +133,44 @@ func TestDeniedCallsInALoopFillOneRow(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b, &detail))
 	assert.EqualValues(t, 49, detail["repeated"])
 }
+
+func TestAuditIsFilteredByActorAndTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		made := g.must(http.StatusCreated, "POST", "/v1/keys", `{"name":"boss","role":"admin"}`).json()
+		boss, id := []string{"Authorization", "Bearer " + made["key"].(string)}, "key:"+made["id"].(string)
+		time.Sleep(time.Hour)
+		noon := time.Now()
+		g.must(http.StatusCreated, "POST", "/v1/keys", `{"name":"second"}`, boss...)
+		time.Sleep(time.Hour)
+		g.must(http.StatusCreated, "POST", "/v1/keys", `{"name":"third"}`)
+		at := func(d time.Duration) string { return noon.Add(d).UTC().Format(time.RFC3339) }
+		for query, want := range map[string]int{
+			"?actor=boss": 1, "?actor=" + id: 1, "?actor=bootstrap": 2, "?actor=nobody": 0, "?actor=b*": 3,
+			"?since=" + at(0): 2, "?until=" + at(0): 1, "?since=" + at(-time.Minute) + "&until=" + at(time.Minute): 1, "?actor=bootstrap&since=" + at(0): 1,
+		} {
+			rows, _ := g.rows(query)
+			assert.Len(t, rows, want, query)
+		}
+		assert.Equal(t, "invalid_query", g.do("GET", "/v1/audit?since=yesterday", "").code())
+	})
+}
+
+func TestUnknownCallersAreRecorded(t *testing.T) {
+	g := newGateway(t)
+	for range 50 {
+		assert.Equal(t, http.StatusUnauthorized, g.do("GET", "/v1/keys", "", "Authorization", "").StatusCode)
+		assert.Equal(t, http.StatusUnauthorized, g.do("POST", "/mcp/x", `{}`, "Authorization", "Bearer gw_s3cret").StatusCode)
+		assert.Contains(t, []int{http.StatusUnauthorized, http.StatusTooManyRequests}, g.do("POST", "/v1/session", `{"key":"gw_s3cret"}`, "Authorization", "").StatusCode)
+	}
+	rows, _ := g.rows("?outcome=denied&actor=anonymous")
+	reasons := map[string]int{}
+	for _, r := range rows {
+		assert.NotEmpty(t, r["actor"].(map[string]any)["ip"])
+		reasons[r["action"].(string)+" "+r["detail"].(map[string]any)["code"].(string)]++
+	}
+	assert.Equal(t, map[string]int{"call.denied unauthorized": 2, "session.create unauthorized": 1, "session.create rate_limited": 1}, reasons)
+	all, err := json.Marshal(rows)
+	require.NoError(t, err)
+	assert.NotContains(t, string(all), "s3cret")
+}

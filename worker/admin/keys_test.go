@@ -69,7 +69,7 @@ func TestKeysAreListedFilteredAndPaged(t *testing.T) {
 	g := newGateway(t)
 	g.create(`{"server_name":"A","slug":"aa","url":"https://a.test/mcp","auth_type":"none","mcp_access_groups":["blue"]}`)
 	for _, body := range []string{
-		`{"name":"one","role":"admin"}`, `{"name":"two","servers":["aa"]}`, `{"name":"three","groups":["blue"]}`, `{"name":"four"}`, `{"name":"five","role":"viewer"}`,
+		`{"name":"one","role":"admin"}`, `{"name":"two","servers":["aa"]}`, `{"name":"three","groups":["blue"]}`, `{"name":"the four"}`, `{"name":"five","role":"viewer"}`,
 	} {
 		g.must(http.StatusCreated, "POST", "/v1/keys", body)
 	}
@@ -82,9 +82,9 @@ func TestKeysAreListedFilteredAndPaged(t *testing.T) {
 		return names, next
 	}
 	got, next := names("/v1/keys?sort=name&limit=2")
-	assert.Equal(t, []string{"five", "four"}, got)
+	assert.Equal(t, []string{"five", "one"}, got)
 	got, next = names("/v1/keys?sort=name&limit=2&cursor=" + next)
-	assert.Equal(t, []string{"one", "three"}, got)
+	assert.Equal(t, []string{"the four", "three"}, got)
 	got, next = names("/v1/keys?sort=name&limit=2&cursor=" + next)
 	assert.Equal(t, []string{"two"}, got)
 	assert.Empty(t, next)
@@ -92,8 +92,9 @@ func TestKeysAreListedFilteredAndPaged(t *testing.T) {
 	assert.Equal(t, []string{"five"}, got)
 	got, _ = names("/v1/keys?server_id=aa&sort=name")
 	assert.Equal(t, []string{"one", "three", "two"}, got, "admins, groups and grants")
-	got, _ = names("/v1/keys?q=fo")
-	assert.Equal(t, []string{"four"}, got)
+	// The text is looked for in the random prefix and id as well: a space is in neither.
+	got, _ = names("/v1/keys?q=e+fo")
+	assert.Equal(t, []string{"the four"}, got)
 }
 
 func TestDeletingAServerTakesItsGrantsAway(t *testing.T) {

@@ -50,10 +50,9 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	p, cookie, err := a.Sessions.SignIn(r, in.Key)
 	if err != nil {
-		e := entry(r, "session.create", audit.Target{Type: "session"})
-		e.Outcome = audit.Denied
-		if e, derr := detailed(e, map[string]string{"code": problem.From(err).Code}); derr == nil {
-			a.Audit.Record(r.Context(), e)
+		e, derr := detailed(entry(r, "session.create", audit.Target{Type: "session"}), map[string]string{"code": problem.From(err).Code})
+		if derr == nil {
+			a.Audit.RecordRefused(r.Context(), e, problem.From(err).Code)
 		}
 		return err
 	}

@@ -96,7 +96,7 @@ func TestRequestsThatAreNotRight(t *testing.T) {
 		"bad sort":            {"GET", "/v1/mcp/server?sort=x", ``, nil, 400, "invalid_query"},
 		"bad audit cursor":    {"GET", "/v1/audit?cursor=x", ``, nil, 400, "invalid_cursor"},
 		"bad time":            {"GET", "/v1/audit?since=yesterday", ``, nil, 400, "invalid_query"},
-		"bad span":            {"GET", "/v1/usage?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", ``, nil, 400, "invalid_query"},
+		"bad span":            {"GET", "/v1/usage?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", ``, nil, 400, "invalid_query"},
 		"bad bulk":            {"POST", "/v1/mcp/server/bulk", `{"action":"explode","server_ids":[]}`, nil, 422, "invalid_record"},
 		"bad key":             {"POST", "/v1/keys", `{"name":"","servers":["zz"],"role":"king","extra":1}`, nil, 422, "invalid_record"},
 		"no such key":         {"GET", "/v1/keys/x", ``, nil, 404, "key_not_found"},

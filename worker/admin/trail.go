@@ -2,7 +2,6 @@ package admin
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"time"
 
@@ -16,19 +15,12 @@ import (
 func entry(r *http.Request, action string, target audit.Target) audit.Entry {
 	e := audit.Entry{
 		Time: time.Now(), Action: action, Target: target, Outcome: audit.OK, RequestID: problem.RequestID(r.Context()),
-		Actor: audit.Actor{ID: "anonymous", IP: remoteIP(r)},
+		Actor: audit.Actor{ID: "anonymous", IP: access.ClientIP(r)},
 	}
 	if p := access.FromContext(r.Context()); p != nil {
 		e.Actor.ID, e.Actor.Name = p.ID, p.Name
 	}
 	return e
-}
-
-func remoteIP(r *http.Request) string {
-	if h, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		return h
-	}
-	return r.RemoteAddr
 }
 
 // changed puts the members into an entry in which two objects differ.

@@ -58,10 +58,14 @@ const maxSpan = 400 * 24 * time.Hour
 func (a *API) getUsage(w http.ResponseWriter, r *http.Request) error {
 	q := query{r: r}
 	uq := usage.Query{
-		From: q.time("from"), To: q.time("to"),
+		From: q.time("since"), To: q.time("until"),
 		Interval: q.oneOf("interval", "total", "hour", "day", "total"),
 		GroupBy:  q.oneOf("group_by", "server", "server", "tool", "key", "none"),
 		ServerID: q.text("server_id"),
+	}
+	// The names of an earlier version.
+	if from, to := q.time("from"), q.time("to"); uq.From.IsZero() && uq.To.IsZero() {
+		uq.From, uq.To = from, to
 	}
 	if uq.To.IsZero() {
 		uq.To = time.Now()
@@ -70,7 +74,7 @@ func (a *API) getUsage(w http.ResponseWriter, r *http.Request) error {
 		uq.From = uq.To.Add(-24 * time.Hour)
 	}
 	if !uq.From.Before(uq.To) || uq.To.Sub(uq.From) > maxSpan {
-		q.bad("from", "Must be before to, and at most 400 days.")
+		q.bad("since", "Must be before until, and at most 400 days.")
 	}
 	if uq.Interval == "hour" && uq.To.Sub(uq.From) > 35*24*time.Hour {
 		q.bad("interval", "Hours are kept for 35 days.")
