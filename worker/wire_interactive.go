@@ -23,6 +23,7 @@ func (g *Gateway) newInteractive() *interactive.Handler {
 			AssertionLife: s.AssertionLife, Life: oauth.Life{Assumed: s.AssumedLife, Longest: s.MaxLife}, AllowLoopback: s.AllowLoopback,
 		},
 		Discovery: &oauth.Discovery{HTTP: g.platform.HTTP(), Timeout: s.MetadataTimeout, BodyLimit: s.MetadataLimit, AllowLoopback: s.AllowLoopback},
+		Keys:      g.identity.keys,
 		Source:    g.source,
 		Sessions:  g.sessions,
 		Base:      g.identity.site.Base,

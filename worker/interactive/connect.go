@@ -258,6 +258,9 @@ func (h *Handler) showConnections(w http.ResponseWriter, r *http.Request, p *acc
 		switch own := c.Own; {
 		case own.Connected:
 			state, buttons = "connected", form(at, button("action", "connect", "Connect again"), button("action", "disconnect", "Disconnect"))
+			if own.Account != "" {
+				pairs = append(pairs, "Account", own.Account)
+			}
 			if own.ExpiresAt != nil {
 				pairs = append(pairs, "Token expires", own.ExpiresAt.Format(time.RFC1123))
 			}

@@ -32,6 +32,8 @@ type flow struct {
 	IssRequired bool               `json:"iss_required"`
 	TokenURL    string             `json:"token_url"`
 	RevokeURL   string             `json:"revoke_url"`
+	KeysURL     string             `json:"keys_url"`        // of the issuer, "" if not known
+	Nonce       string             `json:"nonce,omitempty"` // for an ID token
 	Client      oauth.Registration `json:"client"`
 	Own         bool               `json:"own"`
 	Resource    string             `json:"resource"`
@@ -61,7 +63,7 @@ func (h *Handler) start(r *http.Request, rec *registry.Record, p *access.Princip
 	by.JWT = ""
 	f := &flow{
 		ServerID: rec.ServerID, Subject: subject, By: by, Verifier: random(), RedirectURI: base + CallbackPath, Issuer: a.Issuer, IssRequired: a.IssuerInResponse,
-		TokenURL: a.TokenURL, RevokeURL: a.RevocationURL, Client: a.client, Own: a.own, Resource: a.resource, Scopes: a.scopes, ReturnTo: returnTo, Relay: relay,
+		TokenURL: a.TokenURL, RevokeURL: a.RevocationURL, KeysURL: a.KeysURL, Nonce: nonce(a.scopes), Client: a.client, Own: a.own, Resource: a.resource, Scopes: a.scopes, ReturnTo: returnTo, Relay: relay,
 	}
 	state, half := random(), random()
 	if err := h.store.put(r.Context(), kindFlow, state, half, f, FlowLife); err != nil {
@@ -87,6 +89,9 @@ func (h *Handler) start(r *http.Request, rec *registry.Record, p *access.Princip
 	}
 	if rec.Audience != "" {
 		q.Set("audience", rec.Audience)
+	}
+	if f.Nonce != "" {
+		q.Set("nonce", f.Nonce)
 	}
 	u.RawQuery = q.Encode()
 	return &started{URL: u.String(), Host: u.Host, Cookie: flowCookie(r, state, half)}, nil
@@ -213,7 +218,9 @@ func (h *Handler) exchange(ctx context.Context, r *http.Request, f *flow, rec *r
 	}
 	tok, err := h.Engine.Exchange(ctx, rec, g, f.Own, &f.By)
 	if err == nil {
-		err = h.Engine.Connect(ctx, rec, f.connection(f.By.ID), tok)
+		c := f.connection(f.By.ID)
+		c.Account = h.account(ctx, f, tok)
+		err = h.Engine.Connect(ctx, rec, c, tok)
 	}
 	if err != nil {
 		h.record(r, "connection.create", &f.By, rec, audit.Failed)

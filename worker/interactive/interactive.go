@@ -23,6 +23,7 @@ import (
 
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/audit"
+	"github.com/grantway/grantway/worker/jwt"
 	"github.com/grantway/grantway/worker/oauth"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
@@ -62,6 +63,7 @@ type Config struct {
 	Engine    Engine
 	Endpoint  *oauth.Endpoint
 	Discovery *oauth.Discovery
+	Keys      *jwt.KeySets // of authorization servers that sign what they say of a person
 	Source    registry.Source
 	Sessions  *access.Sessions
 	// Base answers the gateway's public URL for a request.

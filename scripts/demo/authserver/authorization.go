@@ -18,6 +18,7 @@ type authorizationCode struct {
 	grant       grant
 	redirectURI string
 	challenge   string
+	nonce       string
 	expiry      time.Time
 }
 
@@ -65,6 +66,7 @@ func (p *protocol) Authorize(_ context.Context, r *op.ClientRequest[oidc.AuthReq
 		grant:       grant{client: client.Client, subject: p.server.options.Subject, audience: audience, scopes: r.Data.Scopes},
 		redirectURI: r.Data.RedirectURI,
 		challenge:   r.Data.CodeChallenge,
+		nonce:       r.Data.Nonce,
 		expiry:      p.server.options.Now().Add(CodeLifetime),
 	}
 	p.server.mu.Unlock()
@@ -100,7 +102,28 @@ func (p *protocol) CodeExchange(_ context.Context, r *op.ClientRequest[oidc.Acce
 	case base64.RawURLEncoding.EncodeToString(sum[:]) != code.challenge:
 		return nil, oidc.ErrInvalidGrant().WithDescription("code_verifier does not match")
 	}
-	return s.mintWithRefresh(code.grant, rand.Text(), op.ValidateGrantType(r.Client, oidc.GrantTypeRefreshToken))
+	reply, err := s.mintWithRefresh(code.grant, rand.Text(), op.ValidateGrantType(r.Client, oidc.GrantTypeRefreshToken))
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(code.grant.scopes, oidc.ScopeOpenID) {
+		if reply.IDToken, err = s.idToken(code.grant, code.nonce); err != nil {
+			return nil, err
+		}
+	}
+	return reply.response(), nil
+}
+
+// idToken says who has approved (OpenID Connect Core §2), with the address SUBJECT@example.com.
+func (s *Server) idToken(g grant, nonce string) (string, error) {
+	now := s.options.Now()
+	s.mu.Lock()
+	key := s.keys[0]
+	s.mu.Unlock()
+	return sign(key, "JWT", map[string]any{
+		"iss": s.options.Issuer, "sub": g.subject, "aud": g.client.ID, "iat": now.Unix(), "exp": now.Add(s.options.TokenLifetime).Unix(),
+		"nonce": nonce, "email": g.subject + "@example.com",
+	})
 }
 
 // RefreshToken rotates: each refresh token is good once. A second use revokes the whole family (RFC 9700 §4.14.2).
@@ -134,10 +157,14 @@ func (p *protocol) RefreshToken(_ context.Context, r *op.ClientRequest[oidc.Refr
 	if len(r.Data.Scopes) > 0 {
 		granted.scopes = r.Data.Scopes
 	}
-	return s.mintWithRefresh(granted, token.family, true)
+	reply, err := s.mintWithRefresh(granted, token.family, true)
+	if err != nil {
+		return nil, err
+	}
+	return reply.response(), nil
 }
 
-func (s *Server) mintWithRefresh(g grant, family string, refresh bool) (*op.Response, error) {
+func (s *Server) mintWithRefresh(g grant, family string, refresh bool) (*tokenReply, error) {
 	reply, err := s.mint(g)
 	if err != nil {
 		return nil, err
@@ -148,7 +175,7 @@ func (s *Server) mintWithRefresh(g grant, family string, refresh bool) (*op.Resp
 		s.refreshTokens[reply.RefreshToken] = refreshToken{grant: g, family: family, expiry: s.options.Now().Add(s.options.RefreshLifetime)}
 		s.mu.Unlock()
 	}
-	return reply.response(), nil
+	return reply, nil
 }
 
 // RevokeRefreshTokens makes every refresh token of a client unusable.

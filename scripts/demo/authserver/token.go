@@ -47,6 +47,7 @@ type tokenReply struct {
 	Scope           string `json:"scope,omitempty"`
 	RefreshToken    string `json:"refresh_token,omitempty"`
 	IssuedTokenType string `json:"issued_token_type,omitempty"`
+	IDToken         string `json:"id_token,omitempty"`
 }
 
 func (r *tokenReply) response() *op.Response {
@@ -84,7 +85,7 @@ func (s *Server) mint(g grant) (*tokenReply, error) {
 	s.mints[g.client.ID]++
 	s.issued[claims.ID] = issuedToken{claims: claims}
 	s.mu.Unlock()
-	token, err := sign(key, claims)
+	token, err := sign(key, AccessTokenType, claims)
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +97,10 @@ func (s *Server) mint(g grant) (*tokenReply, error) {
 	}, nil
 }
 
-func sign(key signingKey, claims any) (string, error) {
+func sign(key signingKey, kind jose.ContentType, claims any) (string, error) {
 	signer, err := jose.NewSigner(
 		jose.SigningKey{Algorithm: jose.SignatureAlgorithm(key.private.Algorithm), Key: key.private},
-		(&jose.SignerOptions{}).WithType(AccessTokenType))
+		(&jose.SignerOptions{}).WithType(kind))
 	if err != nil {
 		return "", err
 	}
