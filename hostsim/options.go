@@ -172,7 +172,7 @@ func WithDataPoints(f func(DataPoint)) Option { return func(c *config) { c.dataP
 // Clock is the guest's time; see WithClock.
 type Clock = clock.Clock
 
-// NewClock makes a clock that a test can move forward.
+// NewClock makes a clock that a test can move.
 func NewClock() *Clock { return clock.New() }
 
 // WithClock gives guest, TTLs and schedule this clock. Moving it forward fires the

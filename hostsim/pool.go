@@ -265,6 +265,22 @@ func (h *Host) ResetObject(class, name string) {
 	}
 }
 
+// KillInstances ends every instance at once, as a crash does: requests without a response fail, what the guest had in memory is
+// gone, and the next request begins a new instance. A test's hook.
+func (h *Host) KillInstances() {
+	h.pool.mu.Lock()
+	defer h.pool.mu.Unlock()
+	for in := range h.pool.live {
+		in.Kill()
+	}
+}
+
+// KV answers what is stored in a namespace, sealed or not; false if there is nothing. A test's hook.
+func (h *Host) KV(namespace, key string) ([]byte, bool, error) {
+	e, ok, err := h.store.Get(namespace, key)
+	return e.Value, ok, err
+}
+
 func (p *pool) hold(l *life) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

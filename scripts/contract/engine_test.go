@@ -1,10 +1,14 @@
 package contract
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"maps"
+	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,14 +40,8 @@ func newWorld(t *testing.T, o host.Options) *world {
 	if hostName == "memory" {
 		return nil
 	}
-	if o.Env == nil {
-		o.Env = goodEnvironment()
-	}
-	if o.Instances == 0 {
-		o.Instances = 4
-	}
 	w := &world{}
-	w.start(t, o)
+	w.start(t, options(o))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(tail(w.host.Log()))
@@ -51,6 +49,50 @@ func newWorld(t *testing.T, o host.Options) *world {
 		_ = w.host.Stop()
 	})
 	return w
+}
+
+var common struct {
+	sync.Mutex
+	world *world
+	stop  func() error
+}
+
+// theWorld is one world for all cases that leave its host as it was, but for the time; nil without controls.
+func theWorld(t *testing.T) *world {
+	t.Helper()
+	if hostName == "memory" {
+		return nil
+	}
+	common.Lock()
+	defer common.Unlock()
+	if common.world == nil {
+		environment := goodEnvironment()
+		environment["GRANTWAY_IDP_TIMEOUT_SECONDS"] = "2"
+		w := &world{}
+		w.start(t, options(host.Options{Env: environment}))
+		common.world, common.stop = w, w.host.Stop
+	}
+	w := common.world
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(tail(w.host.Log()))
+		}
+	})
+	return w
+}
+
+// options completes the options of a host.
+func options(o host.Options) host.Options {
+	if o.Env == nil {
+		o.Env = goodEnvironment()
+	}
+	if o.Instances == 0 {
+		o.Instances = 1 // each takes wrangler a while to start
+		if hostName == "hostsim" {
+			o.Instances = 4
+		}
+	}
+	return o
 }
 
 func (w *world) start(t *testing.T, o host.Options) {
@@ -101,44 +143,33 @@ func (u *upstream) tokens() int {
 	return len(seen)
 }
 
-// A thousand callers that find nothing cached cost one token request.
-func TestColdCallers(t *testing.T) {
-	w := newWorld(t, host.Options{Instances: 8})
+// A thousand callers that find nothing cached cost one token request, and so do two hundred that meet a revoked token.
+func TestCrowd(t *testing.T) {
+	environment := goodEnvironment()
+	environment["GRANTWAY_CONCURRENT_PER_SERVER"], environment["GRANTWAY_CONCURRENT_PER_KEY"] = "1000", "1000"
+	w := newWorld(t, host.Options{Env: environment, Instances: 4})
 	if w == nil {
 		return
-	}
-	callers := 1000
-	if hostName == "workerd" {
-		callers = 200 // one instance admits 256
 	}
 	u := w.upstream(t, time.Hour)
 	server := u.create(t, w.gateway)
 	u.idp.Fail(authserver.Fault{Delay: time.Second}) // so that all are there before the answer
-	assert.Empty(t, w.burst(t, server.id, callers))
-	assert.Equal(t, 1, u.mints())
-	t.Logf("%d cold callers over %d instances: %d mint", callers, w.instances, u.mints())
-}
-
-func TestRevokedUnderLoad(t *testing.T) {
-	w := newWorld(t, host.Options{})
-	if w == nil {
-		return
-	}
-	u := w.upstream(t, time.Hour)
-	server := u.create(t, w.gateway)
-	require.Empty(t, w.burst(t, server.id, 40)) // every instance has the token
+	require.Empty(t, w.burst(t, server.id, 1000))
 	require.Equal(t, 1, u.mints())
+	st, err := w.host.State()
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, st.Started, w.instances)
+	t.Logf("1000 cold callers over %d instances: %d mint, 0 failed calls", w.instances, u.mints())
+
 	u.idp.RevokeAll()
-	assert.Empty(t, w.burst(t, server.id, 200))
+	require.Empty(t, w.burst(t, server.id, 200))
 	assert.Equal(t, 2, u.mints())
 	t.Logf("200 callers with a revoked token over %d instances: %d mint, 0 failed calls", w.instances, u.mints()-1)
 }
 
 // A token endpoint that does not answer, or a byte at a time, is given up after GRANTWAY_IDP_TIMEOUT_SECONDS.
 func TestSlowTokenEndpoint(t *testing.T) {
-	environment := goodEnvironment()
-	environment["GRANTWAY_IDP_TIMEOUT_SECONDS"] = "1"
-	w := newWorld(t, host.Options{Env: environment})
+	w := theWorld(t)
 	if w == nil {
 		return
 	}
@@ -155,6 +186,53 @@ func TestSlowTokenEndpoint(t *testing.T) {
 			w.whoami(t, server.id).tokenID(t)
 		})
 	}
+}
+
+// Retry-After of a token endpoint is obeyed, in seconds and as a date: until then callers hear of it from the gateway alone.
+func TestRetryAfter(t *testing.T) {
+	w := theWorld(t)
+	if w == nil {
+		return
+	}
+	for name, value := range map[string]func() string{
+		"seconds": func() string { return "30" },
+		"date":    func() string { return w.now().Add(31 * time.Second).UTC().Format(http.TimeFormat) },
+	} {
+		for _, status := range []int{429, 503} {
+			t.Run(fmt.Sprint(status, " ", name), func(t *testing.T) {
+				u := w.upstream(t, time.Hour)
+				server := u.create(t, w.gateway)
+				u.idp.Fail(authserver.Fault{Status: status, Header: http.Header{"Retry-After": {value()}}})
+				for range 4 {
+					a := w.whoami(t, server.id)
+					assert.Equal(t, 503, a.StatusCode, "%s", a.text)
+					seconds, err := strconv.Atoi(a.Header.Get("Retry-After"))
+					require.NoError(t, err)
+					assert.Greater(t, seconds, 10)
+					assert.LessOrEqual(t, seconds, 31)
+				}
+				assert.Equal(t, 1, u.idp.Stats().TokenRequests)
+				w.advance(t, 32*time.Second)
+				w.whoami(t, server.id).tokenID(t)
+			})
+		}
+	}
+}
+
+// A token that was good when the gateway sent it and has ended when it arrives: one mint, no failed call.
+func TestTokenEndsInFlight(t *testing.T) {
+	w := theWorld(t)
+	if w == nil {
+		return
+	}
+	u := w.upstream(t, 30*time.Minute)
+	server := u.create(t, w.gateway)
+	require.Empty(t, w.burst(t, server.id, 8))
+	w.offset.Add(int64(31 * time.Minute)) // of the upstream alone
+	assert.Empty(t, w.burst(t, server.id, 50))
+	require.NoError(t, w.host.Advance(31*time.Minute))
+	assert.NotZero(t, u.mcp.Refused())
+	assert.Equal(t, 2, u.mints())
 }
 
 // Sixty seconds of outage around the time of the early refresh, with calls all the time.
@@ -281,32 +359,55 @@ func TestTwoHours(t *testing.T) {
 	t.Logf("%d servers, 2 h: %d upstream requests, %d mints, %d different tokens used, 0 expired tokens", servers, requests, mints, used)
 }
 
-// KV that fails, is slow or answers nonsense costs no call and no mint.
+// KV that fails, is slow or answers nonsense costs no call and no mint, and no token goes where it does not belong.
 func TestFaultyTokenStore(t *testing.T) {
-	dir := t.TempDir()
-	o := host.Options{Env: goodEnvironment(), DataDir: dir, Instances: 4}
-	w := newWorld(t, o)
+	environment := goodEnvironment()
+	environment["GRANTWAY_TOKEN_CACHE_SIZE"] = "0" // every call looks into KV
+	w := newWorld(t, host.Options{Env: environment})
 	if w == nil {
 		return
 	}
-	u := w.upstream(t, time.Hour)
+	u, neighbour := w.upstream(t, time.Hour), w.upstream(t, time.Hour)
+	stored := func(id string) (key string, value []byte) {
+		require.Empty(t, w.burst(t, id, 8))
+		key = "token/" + w.identity(t, id)
+		require.Eventually(t, func() bool { // it is written after the reply
+			value, _ = w.host.KV("TOKENS", key)
+			return len(value) > 0
+		}, time.Minute, 10*time.Millisecond)
+		return key, value
+	}
 	server := u.create(t, w.gateway)
-	require.Empty(t, w.burst(t, server.id, 8))
+	key, value := stored(server.id)
+	_, foreign := stored(neighbour.create(t, w.gateway).id)
+	changed := bytes.Clone(value)
+	changed[len(changed)/2] ^= 1
 	for name, fault := range map[string]host.Fault{
-		"errs":          {Fail: true},
-		"slow":          {Delay: 3 * time.Second},
-		"cut short":     {Op: "get", Value: []byte{1, 2, 3, 4, 5}},
-		"nonsense":      {Op: "get", Value: []byte(strings.Repeat("nonsense", 50))},
-		"not encrypted": {Op: "get", Value: []byte(`{"token":"evil","issued_at":0,"expires_at":99999999999999}`)},
+		"errs":                   {Fail: true},
+		"slow":                   {Delay: 3 * time.Second},
+		"sealed for another row": {Op: "get", Key: key, Value: foreign},
+		"cut short":              {Op: "get", Key: key, Value: value[:len(value)/2]},
+		"cut to its head":        {Op: "get", Key: key, Value: value[:5]},
+		"one bit changed":        {Op: "get", Key: key, Value: changed},
+		"nonsense":               {Op: "get", Value: []byte(strings.Repeat("nonsense", 50))},
+		"not encrypted":          {Op: "get", Value: []byte(`{"token":"evil","issued_at":0,"expires_at":99999999999999}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w.restart(t, o)
 			require.NoError(t, w.host.SetFault("TOKENS", fault))
 			assert.Empty(t, w.burst(t, server.id, 8))
 			assert.Equal(t, 1, u.mints(), "the minter has the token")
 			require.NoError(t, w.host.SetFault("TOKENS", host.Fault{}))
 		})
 	}
+	assert.Zero(t, u.mcp.Refused(), "only its own token reached the server")
+}
+
+// identity is the identity key of a server's token.
+func (w *world) identity(t *testing.T, id string) string {
+	t.Helper()
+	identity, _ := w.admin(t, "GET", "/v1/mcp/server/"+id+"/token", nil).object(t)["identity"].(string)
+	require.NotEmpty(t, identity)
+	return identity
 }
 
 // restart ends the host and starts it again with the same data.
@@ -320,7 +421,7 @@ func (w *world) restart(t *testing.T, o host.Options) {
 // The sealing key is rotated: what the old one sealed still opens. It is lost: a clear error, and nothing is sent.
 func TestSealingKeyRotatedAndLost(t *testing.T) {
 	environment := goodEnvironment()
-	o := host.Options{Env: environment, DataDir: t.TempDir(), Instances: 2}
+	o := options(host.Options{Env: environment, DataDir: t.TempDir()})
 	w := newWorld(t, o)
 	if w == nil {
 		return
@@ -355,11 +456,11 @@ func TestSealingKeyRotatedAndLost(t *testing.T) {
 
 // The host dies while a mint is under way: the next life mints anew and is not held up.
 func TestKilledWhileMinting(t *testing.T) {
-	o := host.Options{Env: goodEnvironment(), DataDir: t.TempDir(), Instances: 2}
-	if hostName != "workerd" {
-		return // hostsim in this process cannot be killed; its own tests kill the command
-	}
+	o := options(host.Options{DataDir: t.TempDir()})
 	w := newWorld(t, o)
+	if w == nil {
+		return
+	}
 	u := w.upstream(t, time.Hour)
 	server := u.create(t, w.gateway)
 	u.idp.Fail(authserver.Fault{Hang: true})
@@ -375,14 +476,13 @@ func TestKilledWhileMinting(t *testing.T) {
 
 // An object that is reset while it mints: the callers get a token all the same.
 func TestMinterResetWhileMinting(t *testing.T) {
-	w := newWorld(t, host.Options{})
+	w := theWorld(t)
 	if w == nil {
 		return
 	}
 	u := w.upstream(t, time.Hour)
 	server := u.create(t, w.gateway)
-	identity, _ := w.admin(t, "GET", "/v1/mcp/server/"+server.id+"/token", nil).object(t)["identity"].(string)
-	require.NotEmpty(t, identity)
+	identity := w.identity(t, server.id)
 	u.idp.Fail(authserver.Fault{Delay: time.Second})
 	var wait sync.WaitGroup
 	var failures []string
@@ -396,7 +496,7 @@ func TestMinterResetWhileMinting(t *testing.T) {
 
 // A purge while a mint is under way: the token that the mint brings is not used.
 func TestPurgeWhileMinting(t *testing.T) {
-	w := newWorld(t, host.Options{})
+	w := theWorld(t)
 	if w == nil {
 		return
 	}
@@ -420,7 +520,7 @@ func TestPurgeWhileMinting(t *testing.T) {
 
 // A clock that jumps an hour forward: the token has ended, and the next call has a new one.
 func TestClockJump(t *testing.T) {
-	w := newWorld(t, host.Options{})
+	w := theWorld(t)
 	if w == nil {
 		return
 	}
@@ -433,9 +533,28 @@ func TestClockJump(t *testing.T) {
 	assert.Zero(t, u.mcp.Refused(), "the token that had ended was not sent")
 }
 
+// The gateway's wall clock alone is set forward by an hour, and back by two: no call fails, and the token that has not ended is
+// sent as long as anybody knows when it ends.
+func TestClockIsSet(t *testing.T) {
+	w := theWorld(t)
+	if w == nil {
+		return
+	}
+	u := w.upstream(t, 30*time.Minute)
+	server := u.create(t, w.gateway)
+	require.Empty(t, w.burst(t, server.id, 8))
+	for _, by := range []time.Duration{time.Hour, -2 * time.Hour, time.Hour} {
+		require.NoError(t, w.host.Step(by))
+		assert.Empty(t, w.burst(t, server.id, 8), "the clock is set by %s", by)
+		w.whoami(t, u.create(t, w.gateway).id).tokenID(t) // what is new is minted and used at once
+	}
+	assert.Zero(t, u.mcp.Refused())
+	assert.LessOrEqual(t, u.mints(), 1+3*2)
+}
+
 // Cron refreshes the tokens of keep_warm servers, so that no call waits for a mint.
 func TestKeepWarm(t *testing.T) {
-	w := newWorld(t, host.Options{})
+	w := theWorld(t)
 	if w == nil {
 		return
 	}

@@ -55,8 +55,11 @@ func theGateway(t *testing.T) *gateway {
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if shared.stop != nil {
-		if err := shared.stop(); err != nil {
+	for _, stop := range []func() error{shared.stop, common.stop} {
+		if stop == nil {
+			continue
+		}
+		if err := stop(); err != nil {
 			fmt.Fprintln(os.Stderr, "stop the gateway:", err)
 			status = 1
 		}

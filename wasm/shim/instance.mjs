@@ -6,6 +6,7 @@ import { parse, requestLines } from "./headers.mjs";
 import { errorMeta, HostError } from "./host_error.mjs";
 import { MAX_META, SILENCE, STANDSTILL, TICK } from "./limits.mjs";
 import { log } from "./log.mjs";
+import { monotonic } from "./monotonic.mjs";
 import { OPERATIONS } from "./operations/table.mjs";
 import { Owner } from "./owner.mjs";
 import { instanceFailed, problem } from "./problem.mjs";
@@ -74,6 +75,9 @@ export class Instance {
     this.#variables = join(guestVariables(env, sha256).map(encode));
     const imports = /** @type {any} */ (this.#go.importObject);
     Object.assign(imports.gojs, {
+      "runtime.nanotime1": (/** @type {number} */ sp) => {
+        new DataView(this.#exports.mem.buffer).setBigInt64((sp >>> 0) + 8, BigInt(Math.round(monotonic() * 1e6)), true);
+      },
       "runtime.scheduleTimeoutEvent": (/** @type {number} */ sp) => {
         const memory = new DataView(this.#exports.mem.buffer);
         const delay = Number(memory.getBigInt64((sp >>> 0) + 8, true));
@@ -473,7 +477,7 @@ export class Instance {
 
   /** @param {Owner} owner */
   #tick(owner) {
-    const now = Date.now();
+    const now = monotonic();
     if (now - this.#lastTick > STANDSTILL) for (const other of this.#owners.values()) other.beat = now;
     this.#lastTick = owner.beat = now;
     this.#drain(owner);
@@ -486,7 +490,7 @@ export class Instance {
   /** Lets Go's due timers run. @param {Owner} owner */
   #fire(owner) {
     if (owner.gone) return;
-    if (this.#timers.next() <= Date.now()) this.#enter(owner, () => {});
+    if (this.#timers.next() <= monotonic()) this.#enter(owner, () => {});
     else this.#arm(owner);
   }
 
@@ -494,7 +498,7 @@ export class Instance {
   #arm(owner) {
     const due = this.#timers.next();
     if (due >= owner.armed) return;
-    const delay = due - Date.now();
+    const delay = due - monotonic();
     if (delay >= TICK) return;
     clearTimeout(owner.timer);
     owner.armed = due;

@@ -1,3 +1,5 @@
+import { monotonic } from "./monotonic.mjs";
+
 /**
  * What operations belong to: a request, or background work, which is a request without a client.
  */
@@ -22,9 +24,9 @@ export class Owner {
   writer = undefined;
   /** Closes the outbound request whose body was passed on. @type {AbortController | undefined} */
   passed = undefined;
-  /** When it last had a sign of life, in ms since the epoch. */
-  beat = Date.now();
-  /** When its own timer is due, in ms since the epoch. */
+  /** When it last had a sign of life, in ms of monotonic. */
+  beat = monotonic();
+  /** When its own timer is due, in ms of monotonic. */
   armed = Infinity;
   /** @type {ReturnType<typeof setTimeout> | null} */
   timer = null;

@@ -1,5 +1,5 @@
 // Package clock is the time that guests, TTLs and cron see: the machine's clock
-// plus an offset that a test may move forward.
+// plus an offset that a test may move.
 package clock
 
 import (
@@ -13,6 +13,7 @@ import (
 type Clock struct {
 	start  time.Time
 	offset atomic.Int64 // nanoseconds
+	step   atomic.Int64 // nanoseconds, of the wall clock alone
 
 	mu      sync.Mutex
 	waiters map[*func()]struct{}
@@ -25,7 +26,7 @@ func New() *Clock {
 
 // Now is the wall clock.
 func (c *Clock) Now() time.Time {
-	return time.Now().Add(time.Duration(c.offset.Load()))
+	return time.Now().Add(time.Duration(c.offset.Load() + c.step.Load()))
 }
 
 // Monotonic is the time since New; it never goes backwards and is never 0, which
@@ -47,6 +48,9 @@ func (c *Clock) Advance(d time.Duration) {
 		(*f)()
 	}
 }
+
+// Step sets the wall clock forward or back by d, as an operator or NTP does. No time passes: timers and monotonic readings stay.
+func (c *Clock) Step(d time.Duration) { c.step.Add(int64(d)) }
 
 // OnAdvance calls f after every Advance until stop is called. f must not block.
 func (c *Clock) OnAdvance(f func()) (stop func()) {

@@ -27,7 +27,8 @@ type Options struct {
 	Env map[string]string
 	// DataDir keeps KV and durable storage beyond the host's end. OPTIONAL.
 	DataDir string
-	// Instances is how many instances hostsim runs at once; the default is 1. workerd always runs one.
+	// Instances is how many instances of the module run at once, requests taking turns among them; the default is 1. They
+	// share KV and the Durable Objects. On workerd each is an isolate of its own, and the objects live in the first.
 	Instances int
 }
 
@@ -37,10 +38,14 @@ type Host interface {
 	URL() string
 	// Stop ends it as an operator does.
 	Stop() error
-	// Kill ends it as a power failure does. Only a host in processes of its own can do so.
+	// Kill ends it as a power failure does: what is in memory and under way is lost.
 	Kill() error
 	// Advance moves the guest's clock forward.
 	Advance(d time.Duration) error
+	// Step sets the guest's wall clock forward or back. On workerd there is no other clock, so a step forward is also time that passes.
+	Step(d time.Duration) error
+	// KV is what is stored in a namespace, without faults; nil: nothing.
+	KV(namespace, key string) ([]byte, error)
 	// SetFault lets operations on a KV namespace fail; a zero Fault ends that.
 	SetFault(namespace string, f Fault) error
 	// ResetObject ends the life of a Durable Object, as an eviction does.

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -88,12 +87,26 @@ func (h *hostsimHost) Stop() error {
 	return err
 }
 
-// Kill is for processes; hostsim's own tests kill the command.
-func (h *hostsimHost) Kill() error { return errors.Join(h.Stop(), errors.ErrUnsupported) }
+// Kill ends the instances before the host, so that nothing of the guest's work comes to its end. hostsim's own tests kill the command.
+func (h *hostsimHost) Kill() error {
+	h.host.KillInstances()
+	h.server.CloseClientConnections()
+	return h.Stop()
+}
 
 func (h *hostsimHost) Advance(d time.Duration) error {
 	h.clock.Advance(d)
 	return nil
+}
+
+func (h *hostsimHost) Step(d time.Duration) error {
+	h.clock.Step(d)
+	return nil
+}
+
+func (h *hostsimHost) KV(namespace, key string) ([]byte, error) {
+	value, _, err := h.host.KV(namespace, key)
+	return value, err
 }
 
 func (h *hostsimHost) SetFault(namespace string, f Fault) error {

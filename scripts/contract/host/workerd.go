@@ -54,7 +54,7 @@ func (w *workerd) start(o Options) error {
 	if _, err := os.Stat(modulePath(o.Guest)); err != nil {
 		return fmt.Errorf("%w (scripts/build --probe makes it)", err)
 	}
-	config, err := w.configure(o)
+	configs, err := w.configure(o)
 	if err != nil {
 		return err
 	}
@@ -64,9 +64,12 @@ func (w *workerd) start(o Options) error {
 	}
 	packages := filepath.Join(root(), "wasm", "shim", "node_modules")
 	// Started without npx, which would not pass signals on.
-	w.process = exec.Command(filepath.Join(packages, ".bin", "node"), filepath.Join(packages, "wrangler", "bin", "wrangler.js"),
-		"dev", "--local", "--config", config, "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0",
-		"--persist-to", data, "--show-interactive-dev-session=false")
+	arguments := []string{filepath.Join(packages, "wrangler", "bin", "wrangler.js"), "dev", "--local", "--ip", "127.0.0.1", "--port", "0",
+		"--inspector-port", "0", "--persist-to", data, "--show-interactive-dev-session=false"}
+	for _, config := range configs {
+		arguments = append(arguments, "--config", config)
+	}
+	w.process = exec.Command(filepath.Join(packages, ".bin", "node"), arguments...)
 	w.process.Dir = w.dir
 	w.process.Env = append(os.Environ(), "WRANGLER_SEND_METRICS=false", "CI=true", "NO_COLOR=1", "WRANGLER_LOG_PATH="+filepath.Join(w.dir, "logs"))
 	w.process.Stdout, w.process.Stderr = w.output, w.output
@@ -101,19 +104,19 @@ binding = "TEST_DATASET"
 `
 
 // configure writes wrangler.toml with the testing entry, absolute paths and the variables into a folder of its own, where no
-// other configuration can be picked up.
-func (w *workerd) configure(o Options) (string, error) {
+// other configuration can be picked up; and one more for each further instance, which the first one knows by a service binding.
+func (w *workerd) configure(o Options) ([]string, error) {
 	text, err := os.ReadFile(filepath.Join(root(), "wrangler.toml"))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	entry := map[Guest]string{Gateway: "worker.mjs", Probe: "probe.mjs"}[o.Guest]
 	ui := filepath.Join(w.dir, "ui")
 	if err := os.MkdirAll(ui, 0o755); err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(ui, "index.html"), []byte("<!doctype html><title>Grantway</title>"), 0o644); err != nil {
-		return "", err
+		return nil, err
 	}
 	config := string(text)
 	for key, value := range map[string]string{
@@ -122,19 +125,41 @@ func (w *workerd) configure(o Options) (string, error) {
 	} {
 		line := regexp.MustCompile(`(?m)^` + key + ` = .*$`)
 		if len(line.FindAllString(config, -1)) != 1 {
-			return "", fmt.Errorf("wrangler.toml: one line %q expected", key)
+			return nil, fmt.Errorf("wrangler.toml: one line %q expected", key)
 		}
 		config = line.ReplaceAllLiteralString(config, key+" = "+strconv.Quote(value))
 	}
 	if o.Guest == Probe {
 		config += probeBindings
 	}
-	config += "\n[vars]\n"
+	variables := "\n[vars]\n"
 	for _, name := range slices.Sorted(maps.Keys(o.Env)) {
-		config += name + " = " + strconv.Quote(o.Env[name]) + "\n"
+		variables += name + " = " + strconv.Quote(o.Env[name]) + "\n"
 	}
-	file := filepath.Join(w.dir, "wrangler.toml")
-	return file, os.WriteFile(file, []byte(config), 0o600)
+	first, further := config, further(config)
+	files := []string{filepath.Join(w.dir, "wrangler.toml")}
+	for i := 2; i <= o.Instances; i++ {
+		name := fmt.Sprint("instance-", i)
+		first += fmt.Sprintf("\n[[services]]\nbinding = \"INSTANCE_%d\"\nservice = %q\n", i, name)
+		file := filepath.Join(w.dir, name+".toml")
+		if err := os.WriteFile(file, []byte(ownName.ReplaceAllLiteralString(further, "name = "+strconv.Quote(name))+variables), 0o600); err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, os.WriteFile(files[0], []byte(first+variables), 0o600)
+}
+
+var (
+	ownName   = regexp.MustCompile(`(?m)^name = "grantway"$`)
+	className = regexp.MustCompile(`(?m)^class_name = .*$`)
+	ownTables = regexp.MustCompile(`(?ms)^\[\[migrations\]\].*?\n\n|^\[triggers\].*?\n\n`)
+)
+
+// further is the configuration of an instance beside the first, whose objects it uses.
+func further(config string) string {
+	config = ownTables.ReplaceAllLiteralString(config, "")
+	return className.ReplaceAllString(config, "$0\nscript_name = \"grantway\"")
 }
 
 func (w *workerd) URL() string { return w.url }
@@ -191,6 +216,12 @@ func (w *workerd) control(method, path string, body any) ([]byte, error) {
 func (w *workerd) Advance(d time.Duration) error {
 	_, err := w.control("POST", "clock?advance="+strconv.FormatInt(d.Milliseconds(), 10), nil)
 	return err
+}
+
+func (w *workerd) Step(d time.Duration) error { return w.Advance(d) }
+
+func (w *workerd) KV(namespace, key string) ([]byte, error) {
+	return w.control("GET", "kv/"+namespace+"/"+key, nil)
 }
 
 func (w *workerd) SetFault(namespace string, f Fault) error {

@@ -1,5 +1,5 @@
 /**
- * A clock that a test can move forward. It takes the place of Date and performance.now for everything in the isolate; timers that
+ * A clock that a test can move, forward and back. It takes the place of Date and performance.now for everything in the isolate; timers that
  * become due are found by the next tick of any request.
  */
 const RealDate = Date;

@@ -1,11 +1,14 @@
 /**
  * Controls for the contract suite, under /__test/. They are in the entries of this folder only, which are never deployed.
  *
- *   POST /__test/clock?advance=MS           moves the clock forward
+ *   POST /__test/clock?advance=MS           moves the clock; back if MS is negative
  *   PUT  /__test/fault/BINDING              sets a KV fault (the JSON of faulty_kv.mjs); DELETE clears it
+ *   GET  /__test/kv/BINDING/KEY             the stored value, without faults
  *   POST /__test/reset/CLASS/NAME           resets a Durable Object
  *   POST /__test/scheduled                  runs the cron trigger's work and answers when it has ended
  *   GET  /__test/state                      instances started, requests served, memory, what is open
+ *
+ * With service bindings named INSTANCE_… requests take turns between this instance and those. Clock and faults are set in all.
  */
 import { advance } from "./clock.mjs";
 import { faultyKV, setFault } from "./faulty_kv.mjs";
@@ -30,6 +33,15 @@ function withFaults(env) {
   return out;
 }
 
+/** Requests handed out so far. */
+let turn = 0;
+
+/** The other instances. @param {Env} env @returns {Fetcher[]} */
+const others = (env) => Object.keys(env).flatMap((name) => (name.startsWith("INSTANCE_") ? [env[name]] : []));
+
+/** @param {any} a @param {any} b */
+const added = (a, b) => Object.fromEntries(Object.keys(a).map((name) => [name, a[name] + (b[name] ?? 0)]));
+
 /** @param {ReturnType<typeof makeWorker>} worker */
 export function controlled({ gateway, handlers, Directory, Minter }) {
   return {
@@ -40,6 +52,9 @@ export function controlled({ gateway, handlers, Directory, Minter }) {
       fetch(request, env, ctx) {
         const url = new URL(request.url);
         if (url.pathname.startsWith(PREFIX)) return control(request, url, env, ctx);
+        const rest = others(env);
+        const next = turn++ % (rest.length + 1);
+        if (next > 0) return rest[next - 1].fetch(request);
         return handlers.fetch(request, withFaults(env), ctx);
       },
       /** @param {ScheduledController} event @param {Env} env @param {ExecutionContext} ctx */
@@ -50,6 +65,9 @@ export function controlled({ gateway, handlers, Directory, Minter }) {
   /** @param {Request} request @param {URL} url @param {Env} env @param {ExecutionContext} ctx */
   async function control(request, url, env, ctx) {
     const [action, ...rest] = url.pathname.slice(PREFIX.length).split("/").map(decodeURIComponent);
+    if (action === "clock" || action === "fault") {
+      await Promise.all(others(env).map((other) => other.fetch(request.clone())));
+    }
     switch (action) {
       case "clock":
         advance(Number(url.searchParams.get("advance")));
@@ -57,6 +75,10 @@ export function controlled({ gateway, handlers, Directory, Minter }) {
       case "fault":
         setFault(rest[0], request.method === "DELETE" ? null : await request.json());
         return new Response(null, { status: 204 });
+      case "kv": {
+        const value = await env[rest[0]].get(rest.slice(1).join("/"), "arrayBuffer");
+        return new Response(value, { status: value ? 200 : 404 });
+      }
       case "reset": {
         const namespace = env[rest[0]];
         const stub = namespace.get(namespace.idFromName(rest.slice(1).join("/")));
@@ -66,8 +88,12 @@ export function controlled({ gateway, handlers, Directory, Minter }) {
       case "scheduled":
         await handlers.scheduled({ cron: "* * * * *", scheduledTime: Date.now(), noRetry() {} }, env, ctx);
         return new Response(null, { status: 204 });
-      case "state":
-        return Response.json(gateway.state);
+      case "state": {
+        /** @type {any[]} */
+        const states = [gateway.state];
+        for (const other of others(env)) states.push(await (await other.fetch(request.clone())).json());
+        return Response.json(states.reduce(added));
+      }
       default:
         return new Response(null, { status: 404 });
     }
