@@ -34,26 +34,8 @@ func (h *Handler) aggregate(w http.ResponseWriter, r *http.Request, caller *acce
 		h.fail(w, r, nil, errMethod)
 		return
 	}
-	if err := checkPost(r.Header); err != nil {
-		h.fail(w, r, nil, err)
-		return
-	}
-	body, err := readBody(r, h.Limits.MaxBody)
-	if err != nil {
-		h.fail(w, r, nil, err)
-		return
-	}
 	var m jsonrpc.Message
-	if err := jsonrpc.Scan(body, &m); err != nil {
-		h.fail(w, r, m.ID, err)
-		return
-	}
-	stateless := modern(r.Header, &m)
-	if stateless {
-		err = checkModern(r.Header, &m)
-	} else {
-		err = checkLegacy(r.Header, &m)
-	}
+	body, stateless, err := h.receive(r, &m)
 	if err != nil {
 		h.fail(w, r, m.ID, err)
 		return

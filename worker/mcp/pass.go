@@ -30,26 +30,8 @@ func (h *Handler) pass(w http.ResponseWriter, r *http.Request, t upstream.Target
 }
 
 func (h *Handler) passPost(w http.ResponseWriter, r *http.Request, t upstream.Target) {
-	if err := checkPost(r.Header); err != nil {
-		h.fail(w, r, nil, err)
-		return
-	}
-	body, err := readBody(r, h.Limits.MaxBody)
-	if err != nil {
-		h.fail(w, r, nil, err)
-		return
-	}
 	var m jsonrpc.Message
-	if err := jsonrpc.Scan(body, &m); err != nil {
-		h.fail(w, r, m.ID, err)
-		return
-	}
-	stateless := modern(r.Header, &m)
-	if stateless {
-		err = checkModern(r.Header, &m)
-	} else {
-		err = checkLegacy(r.Header, &m)
-	}
+	body, stateless, err := h.receive(r, &m)
 	listing := false
 	if err == nil {
 		listing, err = h.permit(r, t, &m, body)

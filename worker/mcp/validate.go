@@ -12,6 +12,24 @@ import (
 	"github.com/grantway/grantway/worker/registry"
 )
 
+// receive reads the message of a POST and checks it: media type, size, syntax, and the rules of
+// the era that it names. On an error m holds the id for the answer, if it is known.
+func (h *Handler) receive(r *http.Request, m *jsonrpc.Message) (body []byte, stateless bool, err error) {
+	if err := checkPost(r.Header); err != nil {
+		return nil, false, err
+	}
+	if body, err = readBody(r, h.Limits.MaxBody); err != nil {
+		return nil, false, err
+	}
+	if err := jsonrpc.Scan(body, m); err != nil {
+		return nil, false, err
+	}
+	if modern(r.Header, m) {
+		return body, true, checkModern(r.Header, m)
+	}
+	return body, false, checkLegacy(r.Header, m)
+}
+
 // readBody takes the request's body, which is at most limit bytes.
 func readBody(r *http.Request, limit int) ([]byte, error) {
 	if r.ContentLength > int64(limit) {

@@ -102,32 +102,19 @@ func Each(body []byte, f func(raw []byte, m *Message, err *Error) bool) *Error {
 	if s.i == len(s.b) || s.b[s.i] != '[' {
 		return errSyntax
 	}
-	s.i++
-	var m Message
-	for n := 0; ; n++ {
-		s.space()
-		if s.i < len(s.b) && s.b[s.i] == ']' {
-			if n == 0 {
-				return errEmptyBatch
-			}
-			return nil
-		}
-		if n > 0 {
-			if s.i == len(s.b) || s.b[s.i] != ',' {
-				return errSyntax
-			}
-			s.i++
-			s.space()
-		}
-		start := s.i
-		if err := s.value(); err != nil {
-			return err
-		}
-		raw := s.b[start:s.i]
-		if !f(raw, &m, Scan(raw, &m)) {
-			return nil
-		}
+	more, err := s.enter(']')
+	if err == nil && !more {
+		return errEmptyBatch
 	}
+	var m Message
+	for more && err == nil {
+		var raw []byte
+		if raw, err = s.raw(); err != nil || !f(raw, &m, Scan(raw, &m)) {
+			break
+		}
+		more, err = s.next(']')
+	}
+	return err
 }
 
 // level is where in a message an object is.
@@ -301,6 +288,15 @@ func (s *scanner) text() (raw []byte, escaped bool, err *Error) {
 	}
 }
 
+// decoded is text without escapes.
+func (s *scanner) decoded() ([]byte, *Error) {
+	v, escaped, err := s.text()
+	if err == nil && escaped {
+		return unescape(v)
+	}
+	return v, err
+}
+
 func hex4(b []byte, i int) (rune, bool) {
 	if i+4 > len(b) {
 		return 0, false
@@ -370,78 +366,67 @@ func Unquote(raw []byte) (string, bool) {
 		return "", false
 	}
 	s := scanner{b: raw}
-	inside, escaped, err := s.text()
-	if err != nil || s.i != len(raw) {
-		return "", false
-	}
-	if escaped {
-		inside, err = unescape(inside)
-	}
-	return string(inside), err == nil
+	inside, err := s.decoded()
+	return string(inside), err == nil && s.i == len(raw)
 }
 
-func (s *scanner) enter() *Error {
+// enter begins an array or object; more is false if it is empty.
+func (s *scanner) enter(end byte) (more bool, err *Error) {
 	if s.depth++; s.depth > MaxDepth {
-		return errDepth
+		return false, errDepth
 	}
 	s.i++
 	s.space()
-	return nil
+	if s.i < len(s.b) && s.b[s.i] == end {
+		s.i++
+		s.depth--
+		return false, nil
+	}
+	return true, nil
+}
+
+// next goes behind an element of an array or object; more is false after the last.
+func (s *scanner) next(end byte) (more bool, err *Error) {
+	s.space()
+	if s.i == len(s.b) {
+		return false, errSyntax
+	}
+	c := s.b[s.i]
+	s.i++
+	switch c {
+	case end:
+		s.depth--
+		return false, nil
+	case ',':
+		s.space()
+		return true, nil
+	}
+	return false, errSyntax
 }
 
 func (s *scanner) array() *Error {
-	if err := s.enter(); err != nil {
-		return err
-	}
-	if s.i < len(s.b) && s.b[s.i] == ']' {
-		s.i++
-		s.depth--
-		return nil
-	}
-	for {
-		if err := s.value(); err != nil {
-			return err
-		}
-		s.space()
-		if s.i == len(s.b) {
-			return errSyntax
-		}
-		c := s.b[s.i]
-		s.i++
-		switch c {
-		case ']':
-			s.depth--
-			return nil
-		case ',':
-			s.space()
-		default:
-			return errSyntax
+	more, err := s.enter(']')
+	for more && err == nil {
+		if err = s.value(); err == nil {
+			more, err = s.next(']')
 		}
 	}
+	return err
 }
 
 func (s *scanner) object(at level) *Error {
-	if err := s.enter(); err != nil {
+	more, err := s.enter('}')
+	if !more {
 		return err
 	}
-	if s.i < len(s.b) && s.b[s.i] == '}' {
-		s.i++
-		s.depth--
-		return nil
-	}
 	var names names
-	for {
+	for more {
 		if s.i == len(s.b) || s.b[s.i] != '"' {
 			return errSyntax
 		}
-		key, escaped, err := s.text()
+		key, err := s.decoded()
 		if err != nil {
 			return err
-		}
-		if escaped {
-			if key, err = unescape(key); err != nil {
-				return err
-			}
 		}
 		if !names.add(key) {
 			return errDuplicate
@@ -465,22 +450,11 @@ func (s *scanner) object(at level) *Error {
 		if err != nil {
 			return err
 		}
-		s.space()
-		if s.i == len(s.b) {
-			return errSyntax
-		}
-		c := s.b[s.i]
-		s.i++
-		switch c {
-		case '}':
-			s.depth--
-			return nil
-		case ',':
-			s.space()
-		default:
-			return errSyntax
+		if more, err = s.next('}'); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // names finds a member name that occurs twice in one object.
@@ -543,10 +517,7 @@ func (s *scanner) topMember(key []byte) *Error {
 		return nil
 	case "method":
 		if s.i < len(s.b) && s.b[s.i] == '"' {
-			v, escaped, err := s.text()
-			if err == nil && escaped {
-				v, err = unescape(v)
-			}
+			v, err := s.decoded()
 			if err != nil {
 				return err
 			}
@@ -556,14 +527,7 @@ func (s *scanner) topMember(key []byte) *Error {
 		}
 		return s.value()
 	case "params":
-		start := s.i
-		if s.i < len(s.b) && s.b[s.i] == '{' {
-			err := s.object(levelParams)
-			m.Params = s.b[start:s.i]
-			return err
-		}
-		s.fault(errParams)
-		return s.value()
+		return s.objectMember(&m.Params, levelParams, errParams)
 	case "result":
 		v, err := s.raw()
 		m.Result = v
@@ -585,12 +549,21 @@ func (s *scanner) fault(e *Error) {
 	}
 }
 
+// objectMember reads a member that must be an object of this level.
+func (s *scanner) objectMember(to *[]byte, at level, otherwise *Error) *Error {
+	if s.i < len(s.b) && s.b[s.i] == '{' {
+		start := s.i
+		err := s.object(at)
+		*to = s.b[start:s.i]
+		return err
+	}
+	s.fault(otherwise)
+	return s.value()
+}
+
 func (s *scanner) textMember(to *string) *Error {
 	if s.i < len(s.b) && s.b[s.i] == '"' {
-		v, escaped, err := s.text()
-		if err == nil && escaped {
-			v, err = unescape(v)
-		}
+		v, err := s.decoded()
 		*to = string(v)
 		return err
 	}
@@ -621,14 +594,7 @@ func (s *scanner) paramsMember(key []byte) *Error {
 		m.Retry = true
 		return s.value()
 	case "_meta":
-		start := s.i
-		if s.i < len(s.b) && s.b[s.i] == '{' {
-			err := s.object(levelMeta)
-			m.Meta = s.b[start:s.i]
-			return err
-		}
-		s.fault(errMeta)
-		return s.value()
+		return s.objectMember(&m.Meta, levelMeta, errMeta)
 	}
 	if ambiguous(key, "name", "uri", "taskId", "cursor", "arguments", "_meta", "inputResponses", "requestState") {
 		return errAmbiguous
