@@ -46,7 +46,8 @@ func (h *Handler) aggregate(w http.ResponseWriter, r *http.Request, caller *acce
 		return
 	}
 	h.count.aggregated.Inc()
-	h.serve(&exchange{h: h, w: w, r: r, caller: caller, space: space, stateless: stateless}, body, &m)
+	o := &offer{stateless: stateless, opens: h.opens(r, &m, "", caller.ID, stateless)}
+	h.serve(&exchange{h: h, w: w, r: withOffer(r, o), caller: caller, space: space, stateless: stateless}, body, &m)
 }
 
 // scope answers the servers of an aggregated request: those named, by the path or
@@ -141,7 +142,11 @@ func (h *Handler) serve(x *exchange, body []byte, m *jsonrpc.Message) {
 	defer x.out.close()
 	if x.out.begun() { // the head is sent: the answer is the last event
 		if err != nil {
-			x.out.event(jsonrpc.AppendError(nil, m.ID, h.rpcError(x.r, err)))
+			_, message := h.connectFirst(x.r, m.ID, problem.From(err))
+			if message == nil {
+				message = jsonrpc.AppendError(nil, m.ID, h.rpcError(x.r, err))
+			}
+			x.out.event(message)
 			return
 		}
 		x.out.event(jsonrpc.AppendResult(nil, m.ID, result))
@@ -354,6 +359,10 @@ func (x *exchange) forward(ctx context.Context, m *jsonrpc.Message, rec *registr
 	}
 	defer slot.Release()
 	params, _ := rawjson.ParseObject(m.Params)
+	x.r = x.h.offerServer(x.r, rec, m.Method)
+	if m.Retry {
+		withoutOffer(&params)
+	}
 	call := &upstream.Call{Target: t, Header: Extra(x.r, t), Name: name, HasName: hasName}
 	if x.stateless {
 		call.Capabilities = withoutExtensions(m.ClientCapabilities)
@@ -435,9 +444,13 @@ func (x *exchange) initialize(ctx context.Context, m *jsonrpc.Message) (json.Raw
 	if err != nil {
 		return nil, err
 	}
-	if x.space.Plain {
-		// The id tells every instance that this client is to be bridged.
-		id, err := x.h.Sessions.Encode(session.Session{Server: x.space.Servers[0].ServerID, Caller: x.caller.ID, Version: version, Opened: time.Now()})
+	if opens := offerOf(x.r).opens; x.space.Plain || opens {
+		// The id tells every instance that this client is to be bridged, or what it can do.
+		s := session.Session{Caller: x.caller.ID, Version: version, Opened: time.Now(), OpensURLs: opens}
+		if x.space.Plain {
+			s.Server = x.space.Servers[0].ServerID
+		}
+		id, err := x.h.Sessions.Encode(s)
 		if err != nil {
 			return nil, err
 		}
@@ -501,10 +514,15 @@ func (x *exchange) describe(ctx context.Context, notify bool) (*description, err
 	var instructions []string
 	for i, rec := range recs {
 		if failed[i] != nil {
-			if x.space.Plain {
+			if !x.space.Plain {
+				continue
+			}
+			if !offerOf(x.r).opens || !unconnected(problem.From(failed[i])) {
 				return nil, failed[i]
 			}
-			continue
+			// The client begins, and is asked to connect at its first request.
+			d.unavailable, parts[i] = nil, rawjson.Object{}
+			parts[i].Set("capabilities", []byte(`{"tools":{},"prompts":{},"resources":{},"completions":{}}`))
 		}
 		capabilities = append(capabilities, parts[i].Get("capabilities"))
 		text := rec.Instructions
@@ -558,7 +576,11 @@ func (x *exchange) unavailable(recs []*registry.Record, failed []error) json.Raw
 			continue
 		}
 		p := problem.From(err)
-		list = append(list, dead{recs[i].Slug, p.Code, p.Message})
+		message := p.Message
+		if o := offerOf(x.h.offerServer(x.r, recs[i], "")); o.url != "" && unconnected(p) {
+			message = o.message(p)
+		}
+		list = append(list, dead{recs[i].Slug, p.Code, message})
 	}
 	if list == nil {
 		return nil

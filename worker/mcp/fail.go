@@ -45,7 +45,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, id []byte, err er
 		h.count.refused(strconv.Itoa(rpc.Code))
 	} else {
 		p := problem.From(err)
-		if h.connectFirst(w, r, id, p) {
+		if status, message := h.connectFirst(r, id, p); message != nil {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "no-store")
+			w.WriteHeader(status)
+			_, _ = w.Write(message)
 			return
 		}
 		status = p.Status

@@ -63,6 +63,10 @@ func (h *Handler) passPost(w http.ResponseWriter, r *http.Request, t upstream.Ta
 		h.bridge(w, r, t, body, &m, stateless)
 		return
 	}
+	if err != nil && beginsAnyway(r, &m, err) {
+		h.bridge(w, r, t, body, &m, stateless)
+		return
+	}
 	if m.Method == "tools/call" {
 		status := 0
 		if err == nil {
@@ -294,7 +298,7 @@ func (h *Handler) wrapSession(r *http.Request, t upstream.Target, id string) (st
 			return mine, nil
 		}
 	}
-	wrapped, err := h.Sessions.Encode(session.Session{Server: t.Record.ServerID, Caller: t.Caller.ID, Upstream: id, Opened: time.Now()})
+	wrapped, err := h.Sessions.Encode(session.Session{Server: t.Record.ServerID, Caller: t.Caller.ID, Upstream: id, Opened: time.Now(), OpensURLs: offerOf(r).opens})
 	if err != nil {
 		return "", upstream.ErrProtocol
 	}

@@ -34,11 +34,12 @@ type Sealer interface {
 
 // Session is what an id holds.
 type Session struct {
-	Server   string    // server_id; "" for the aggregate endpoint
-	Caller   string    // id of the principal
-	Version  string    // negotiated protocol version
-	Upstream string    // the server's session id, "" if it has none
-	Opened   time.Time // to the second
+	Server    string    // server_id; "" for the aggregate endpoint
+	Caller    string    // id of the principal
+	Version   string    // negotiated protocol version
+	Upstream  string    // the server's session id, "" if it has none
+	Opened    time.Time // to the second
+	OpensURLs bool      // the client declared elicitation in URL mode
 }
 
 // Codec seals and opens session ids.
@@ -57,6 +58,9 @@ const aad = "mcp-session"
 // Encode answers the id of a session: visible ASCII, as MCP demands.
 func (c *Codec) Encode(s Session) (string, error) {
 	b := []byte{1}
+	if s.OpensURLs {
+		b[0] = 2
+	}
 	b = binary.BigEndian.AppendUint64(b, uint64(s.Opened.Unix()))
 	for _, text := range [...]string{s.Server, s.Caller, s.Version, s.Upstream} {
 		b = binary.AppendUvarint(b, uint64(len(text)))
@@ -103,10 +107,10 @@ func (c *Codec) Decode(id, server, caller string) (*Session, error) {
 }
 
 func decode(b []byte) (*Session, error) {
-	if len(b) < 9 || b[0] != 1 {
+	if len(b) < 9 || b[0] != 1 && b[0] != 2 {
 		return nil, ErrUnknown
 	}
-	s := &Session{Opened: time.Unix(int64(binary.BigEndian.Uint64(b[1:])), 0)}
+	s := &Session{Opened: time.Unix(int64(binary.BigEndian.Uint64(b[1:])), 0), OpensURLs: b[0] == 2}
 	b = b[9:]
 	for _, to := range [...]*string{&s.Server, &s.Caller, &s.Version, &s.Upstream} {
 		n, size := binary.Uvarint(b)
