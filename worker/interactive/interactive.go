@@ -27,6 +27,7 @@ import (
 	"github.com/grantway/grantway/worker/oauth"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/recall"
 	"github.com/grantway/grantway/worker/registry"
 	"github.com/grantway/grantway/worker/seal"
 	"github.com/grantway/grantway/worker/token"
@@ -74,13 +75,15 @@ type Config struct {
 // Handler serves the flow, the connections and the relay.
 type Handler struct {
 	Config
-	store *store
-	log   *slog.Logger
+	store     *store
+	documents *recall.Cache[*relayClient] // of published clients, by their URL
+	log       *slog.Logger
 }
 
 // New makes a Handler.
 func New(c Config) *Handler {
-	return &Handler{Config: c, log: c.Platform.Log(), store: &store{object: c.Platform.Object(platform.Minter, ObjectName), keyring: c.Keyring}}
+	documents := recall.New[*relayClient](c.Platform.Background, documentTimes, maxDocuments)
+	return &Handler{Config: c, log: c.Platform.Log(), documents: documents, store: &store{object: c.Platform.Object(platform.Minter, ObjectName), keyring: c.Keyring}}
 }
 
 func (h *Handler) base(r *http.Request) string {

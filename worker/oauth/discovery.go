@@ -57,7 +57,7 @@ func (d *Discovery) Resource(ctx context.Context, serverURL string) (*Resource, 
 	var tried *Failure
 	challenge := d.challenge(ctx, u.String())
 	for _, at := range resourceCandidates(challenge.ResourceMetadata, u) {
-		body, err := d.get(ctx, at)
+		body, err := d.Document(ctx, at)
 		if err != nil {
 			tried = worse(tried, FailureOf(err))
 			continue
@@ -136,7 +136,7 @@ func (d *Discovery) Server(ctx context.Context, issuer string) (*Server, error) 
 	}
 	var tried *Failure
 	for _, at := range candidates {
-		body, err := d.get(ctx, at)
+		body, err := d.Document(ctx, at)
 		if err != nil {
 			tried = worse(tried, FailureOf(err))
 			continue
@@ -155,8 +155,8 @@ func (d *Discovery) Server(ctx context.Context, issuer string) (*Server, error) 
 	return nil, tried
 }
 
-// get fetches one metadata document.
-func (d *Discovery) get(ctx context.Context, at string) ([]byte, error) {
+// Document fetches one metadata document. The error is a *Failure.
+func (d *Discovery) Document(ctx context.Context, at string) ([]byte, error) {
 	if err := CheckURL(at, d.AllowLoopback); err != nil {
 		return nil, notFound("the metadata's address is refused: " + err.Error())
 	}
