@@ -52,6 +52,9 @@ func (g *Gateway) wireAdmin() {
 		Audit:     g.trail.audit,
 		Usage:     g.trail.usage,
 		PurgeTokens: func(ctx context.Context, rec *registry.Record) error {
+			if g.tokens.PerCaller(rec) {
+				return nil // no other record leads to them
+			}
 			_, err := g.tokens.Purge(ctx, rec)
 			return err
 		},

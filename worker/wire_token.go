@@ -23,7 +23,7 @@ func (g *Gateway) wireToken() *problem.Problem {
 		return p
 	}
 	g.settings, g.metrics = s, metrics.New()
-	g.tokens = token.New(token.Config{Platform: g.platform, Keyring: g.keyring, Settings: s, Metrics: g.metrics, Audit: g.trail})
+	g.tokens = token.New(token.Config{Platform: g.platform, Keyring: g.keyring, Settings: s, Metrics: g.metrics, Audit: g.trail, Latest: g.directory.FindServer})
 	g.objects[platform.Minter] = g.tokens
 	return nil
 }
@@ -31,7 +31,7 @@ func (g *Gateway) wireToken() *problem.Problem {
 // wireTokenAPI mounts the management of tokens; the records, the management API
 // and the REST facade must be wired.
 func (g *Gateway) wireTokenAPI() {
-	h := &tokenapi.Handler{Engine: g.tokens, Source: g.source, Drafter: g.admin, Trail: g.trail}
+	h := &tokenapi.Handler{Engine: g.tokens, Epochs: g.admin, Source: g.source, Drafter: g.admin, Trail: g.trail}
 	g.admin.Mount("GET /v1/mcp/server/{id}/token", access.RoleViewer, h.Status)
 	g.admin.Mount("POST /v1/mcp/server/{id}/token", access.RoleAdmin, h.Refresh)
 	g.admin.Mount("DELETE /v1/mcp/server/{id}/token", access.RoleAdmin, h.Purge)

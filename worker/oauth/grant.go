@@ -107,15 +107,15 @@ func (e *Endpoint) Token(ctx context.Context, g *Grant) (*Token, error) {
 	}
 	t, err := e.once(ctx, g, g.NextSecret, registry.SecretClientSecretNext)
 	var f *Failure
-	if g.Secret != "" && errors.As(err, &f) && f.refusesClient() {
+	if g.Secret != "" && errors.As(err, &f) && f.RefusesClient() {
 		return e.once(ctx, g, g.Secret, registry.SecretClientSecret)
 	}
 	return t, err
 }
 
-// refusesClient says whether another secret could help: invalid_client, or a 401
+// RefusesClient says whether another secret could help: invalid_client, or a 401
 // without a code.
-func (f *Failure) refusesClient() bool {
+func (f *Failure) RefusesClient() bool {
 	return f.Class == Rejected && (f.OAuthError == "invalid_client" || f.OAuthError == "" && f.Status == http.StatusUnauthorized)
 }
 

@@ -86,7 +86,7 @@ func overlay(rec *Record, fields map[string]json.RawMessage) (*Record, error) {
 		return nil, err
 	}
 	out.CreatedAt, out.UpdatedAt, out.CreatedBy, out.UpdatedBy = rec.CreatedAt, rec.UpdatedAt, rec.CreatedBy, rec.UpdatedBy
-	out.Secrets, out.ClientKey = maps.Clone(rec.Secrets), rec.ClientKey
+	out.Secrets, out.ClientKey, out.TokenEpoch = maps.Clone(rec.Secrets), rec.ClientKey, rec.TokenEpoch
 	return out, nil
 }
 

@@ -111,6 +111,9 @@ type Record struct {
 	// client_secret_next, client_private_key, auth_value). It is stored and
 	// published, and never part of an API answer.
 	Secrets map[string]SealedSecret `json:"-"`
+	// TokenEpoch counts the purges of a server whose callers have tokens of their own: what
+	// was minted in an earlier one is void. Stored and published.
+	TokenEpoch int64 `json:"-"`
 	// PublicKeys of a private key, as a JSON Web Key set document; kid is stable.
 	ClientKey *ClientKey `json:"-"`
 }

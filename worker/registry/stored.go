@@ -17,11 +17,12 @@ type stored struct {
 	UpdatedBy string                  `json:"updated_by,omitempty"`
 	Secrets   map[string]SealedSecret `json:"sealed_secrets,omitempty"`
 	ClientKey *ClientKey              `json:"client_key,omitempty"`
+	Epoch     int64                   `json:"token_epoch,omitempty"`
 }
 
 // Encode answers the stored form of a record (docs/storage.md).
 func Encode(r *Record) ([]byte, error) {
-	return json.Marshal(stored{r, r.CreatedAt, r.UpdatedAt, r.CreatedBy, r.UpdatedBy, r.Secrets, r.ClientKey})
+	return json.Marshal(stored{r, r.CreatedAt, r.UpdatedAt, r.CreatedBy, r.UpdatedBy, r.Secrets, r.ClientKey, r.TokenEpoch})
 }
 
 // Decode reads the stored form of a record.
@@ -35,7 +36,7 @@ func Decode(b []byte) (*Record, error) {
 		return nil, fmt.Errorf("registry: stored record: no server_id")
 	}
 	r.CreatedAt, r.UpdatedAt, r.CreatedBy, r.UpdatedBy = s.CreatedAt, s.UpdatedAt, s.CreatedBy, s.UpdatedBy
-	r.Secrets, r.ClientKey = s.Secrets, s.ClientKey
+	r.Secrets, r.ClientKey, r.TokenEpoch = s.Secrets, s.ClientKey, s.Epoch
 	return r, nil
 }
 

@@ -51,7 +51,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !p.oauth {
 		return e.upstream.RoundTrip(p.dress(r, nil))
 	}
-	values, en, err := e.header(r.Context(), p, c.who)
+	p, values, en, err := e.credential(r.Context(), p, c.who)
 	if err != nil {
 		closeBody(r)
 		return nil, err
@@ -186,12 +186,9 @@ func (c *client) refused(p *plan, r *http.Request, resp *http.Response, en *entr
 	if scope {
 		return c.stepUp(p, r, resp, ch.Scope)
 	}
-	t := p.using.Load()
-	if t == nil || p.perCaller {
-		var err error
-		if t, err = e.target(ctx, p, c.who); err != nil {
-			return resp, nil
-		}
+	t, err := e.usingOf(ctx, p, c.who)
+	if err != nil {
+		return resp, nil
 	}
 	if !replayable(r) {
 		e.count.unauthorized("not_replayable")
@@ -208,11 +205,19 @@ func (c *client) refused(p *plan, r *http.Request, resp *http.Response, en *entr
 			return resp, nil
 		}
 		discard(resp)
-		return nil, err
+		return c.replayWithNewer(p, r, err)
 	}
 	discard(resp)
 	e.count.unauthorized("replayed")
 	return c.replay(p, t, r, fresh)
+}
+
+// usingOf answers the target of the token that the caller's requests carry.
+func (e *Engine) usingOf(ctx context.Context, p *plan, who *access.Principal) (*target, error) {
+	if t := p.using.Load(); t != nil && !p.perCaller {
+		return t, nil
+	}
+	return e.target(ctx, p, who)
 }
 
 func (c *client) replay(p *plan, t *target, r *http.Request, en *entry) (*http.Response, error) {

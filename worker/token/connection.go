@@ -84,7 +84,7 @@ func connectionTarget(rec *registry.Record, g oauth.Grant, origin, subject strin
 	for _, s := range []string{rec.ServerID, origin, rec.Issuer, rec.TokenURL, rec.AuthorizationURL, rec.ClientID, rec.UpstreamResource, subject} {
 		part(h, s)
 	}
-	return &target{rec: rec, grant: g, origin: origin, identity: hex.EncodeToString(h.Sum(nil)), issuerAt: "subject " + subject, subject: subject}
+	return &target{rec: rec, grant: g, origin: origin, identity: hex.EncodeToString(h.Sum(nil)), issuerAt: "subject " + subject, subject: subject, epoch: rec.TokenEpoch}
 }
 
 // subjectOf answers whose connection a principal uses first.
@@ -102,7 +102,7 @@ func (e *Engine) connected(p *plan, who *access.Principal) *target {
 	if own.subject == SharedSubject {
 		return own
 	}
-	if f, _ := e.slots.get(own.identity).failing(time.Now()); f != nil && f.Code == CodeNotConnected {
+	if f, _ := e.slots.of(own).failing(time.Now()); f != nil && f.Code == CodeNotConnected {
 		return connectionTarget(p.rec.Load(), p.grant, p.origin, SharedSubject)
 	}
 	return own
@@ -179,7 +179,7 @@ func (e *Engine) Connect(ctx context.Context, rec *registry.Record, c Connection
 	}
 	t := connectionTarget(rec, p.grant, p.origin, c.Subject)
 	v := storedOf(tok, 0, CauseConnect)
-	return e.changeConnection(ctx, t, "connect", connectRequest{Connection: c, Token: v, Origin: t.origin})
+	return e.changeConnection(ctx, t, "connect", connectRequest{Connection: c, Token: v, Origin: t.origin, Epoch: t.epoch})
 }
 
 // Disconnect forgets a subject's connection and voids its token. It answers the
@@ -298,6 +298,7 @@ type connectRequest struct {
 	Connection Connection `json:"connection"`
 	Token      stored     `json:"token"`
 	Origin     string     `json:"origin"`
+	Epoch      int64      `json:"epoch,omitempty"`
 }
 
 func (e *Engine) tellConnection(ctx context.Context, t *target, action string, req connectRequest) (a purgeAnswer, err error) {
@@ -346,21 +347,19 @@ func (e *Engine) serveConnection(ctx context.Context, a platform.Actor, action s
 			}
 			return e.keepConnection(st, a.Name, old)
 		case "disconnect":
-			st.Generation++
-			st.forget()
+			st.void()
 			st.Connection = nil
 		default:
-			st.Generation++
-			st.forget()
+			st.void()
 			v := req.Token
 			v.Generation = st.Generation
+			st.Epoch = max(st.Epoch, req.Epoch)
 			st.Sealed, st.Fingerprint, st.Scope = e.store.seal(&v, t), fingerprintOf(v.Token), v.Scope
 			st.IssuedAt, st.ExpiresAt, st.Cause, st.SecretUsed = v.IssuedAt, v.ExpiresAt, v.Cause, v.SecretUsed
 			if err := e.keepConnection(st, a.Name, &req.Connection); err != nil {
 				return err
 			}
 		}
-		st.Failure, st.Failures, st.NotBefore, st.Refusals, st.RefusedAt = nil, 0, 0, 0, 0
 		return nil
 	})
 	if err != nil {

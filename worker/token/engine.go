@@ -15,13 +15,15 @@ import (
 	"github.com/grantway/grantway/worker/settings"
 )
 
-// Config is what an Engine needs. All fields but Audit are required.
+// Config is what an Engine needs. All fields but Audit and Latest are required.
 type Config struct {
 	Platform platform.Platform
 	Keyring  *seal.Keyring
 	Settings *settings.Settings
 	Metrics  *metrics.Registry
 	Audit    Audit // nil: no audit rows
+	// Latest reads a record where it is true, past every cache; nil: nothing is read again.
+	Latest func(ctx context.Context, serverID string) (*registry.Record, error)
 }
 
 // Engine resolves tokens for one instance and serves the MINTER objects that live
@@ -31,6 +33,7 @@ type Engine struct {
 	keyring  *seal.Keyring
 	settings *settings.Settings
 	audit    Audit
+	latest   func(ctx context.Context, serverID string) (*registry.Record, error)
 	endpoint *oauth.Endpoint
 	discover *oauth.Discovery
 	upstream http.RoundTripper
@@ -52,7 +55,7 @@ func New(c Config) *Engine {
 		c.Audit = noAudit{}
 	}
 	e := &Engine{
-		platform: c.Platform, keyring: c.Keyring, settings: s, audit: c.Audit, log: c.Platform.Log(), upstream: c.Platform.HTTP(),
+		platform: c.Platform, keyring: c.Keyring, settings: s, audit: c.Audit, latest: c.Latest, log: c.Platform.Log(), upstream: c.Platform.HTTP(),
 		endpoint: &oauth.Endpoint{
 			HTTP: c.Platform.HTTP(), Crypto: c.Platform.Crypto(), Timeout: s.IdPTimeout, BodyLimit: s.IdPBodyLimit,
 			AssertionLife: s.AssertionLife, Life: oauth.Life{Assumed: s.AssumedLife, Longest: s.MaxLife}, AllowLoopback: s.AllowLoopback,

@@ -39,6 +39,7 @@ type stored struct {
 	Generation  int64  `json:"generation"`
 	Cause       Cause  `json:"cause,omitempty"`
 	SecretUsed  string `json:"secret_used,omitempty"`
+	Epoch       int64  `json:"epoch,omitempty"` // of the record, where the token depends on the caller
 	// Purged marks a tombstone: every token of an older generation is void.
 	Purged bool `json:"purged,omitempty"`
 }

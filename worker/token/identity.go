@@ -15,7 +15,7 @@ import (
 // identityOf is the identity key of a token: SHA-256, in hexadecimal, over all that
 // makes one token different from another, each part with its length before it.
 // Any rotation or change of scope is another key, so an old token is out of reach at once.
-func identityOf(g *oauth.Grant, secrets map[string]registry.SealedSecret, upstreamOrigin string) string {
+func identityOf(g *oauth.Grant, rec *registry.Record, upstreamOrigin string) string {
 	h := sha256.New()
 	part(h, "grantway token v1")
 	part(h, string(g.Flow))
@@ -24,7 +24,7 @@ func identityOf(g *oauth.Grant, secrets map[string]registry.SealedSecret, upstre
 	part(h, g.ClientID)
 	part(h, string(g.Method))
 	for _, name := range []string{registry.SecretClientSecret, registry.SecretClientSecretNext, registry.SecretClientPrivateKey} {
-		part(h, secrets[name].Fingerprint)
+		part(h, rec.Secrets[name].Fingerprint)
 	}
 	part(h, g.KeyID)
 	part(h, g.AssertionAudience)
@@ -38,10 +38,13 @@ func identityOf(g *oauth.Grant, secrets map[string]registry.SealedSecret, upstre
 	part(h, upstreamOrigin)
 	part(h, g.SubjectType)
 	part(h, g.Subject)
+	if g.Subject != "" {
+		part(h, rec.ServerID) // its epoch is the server's
+	}
 	if g.Identity != nil {
 		part(h, g.Identity.TokenURL)
 		part(h, g.Identity.ClientID)
-		part(h, secrets[registry.SecretIdentityClient].Fingerprint)
+		part(h, rec.Secrets[registry.SecretIdentityClient].Fingerprint)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/grantway/grantway/worker/access"
@@ -23,7 +24,7 @@ const (
 	StateNone          State = "none"           // none anywhere; the next call mints one
 	StateFailing       State = "failing"        // the last mint failed, and nothing usable is left
 	StateUnusable      State = "misconfigured"  // the record cannot be used as it is
-	StatePerCaller     State = "per_caller"     // each caller's JWT has a token of its own
+	StatePerCaller     State = "per_caller"     // each caller has a token of its own
 	StateNotApplicable State = "not_applicable" // the server needs no token of the gateway
 )
 
@@ -46,6 +47,7 @@ type Status struct {
 	// MinterReachable is false while the gateway works without the minter: then only
 	// what this instance knows is here.
 	MinterReachable bool       `json:"minter_reachable"`
+	Held            int        `json:"held,omitempty"` // tokens of callers in this instance's memory
 	Discovered      *Discovery `json:"discovered,omitempty"`
 	Message         string     `json:"message,omitempty"` // why, in the states failing and misconfigured
 }
@@ -154,7 +156,8 @@ func (e *Engine) manageable(ctx context.Context, rec *registry.Record, st *Statu
 		return p, nil
 	}
 	if p.perCaller {
-		st.State = StatePerCaller
+		st.State, st.Generation = StatePerCaller, rec.TokenEpoch
+		e.countHeld(st)
 		return p, nil
 	}
 	t, err := e.target(ctx, p, nil)
@@ -163,6 +166,27 @@ func (e *Engine) manageable(ctx context.Context, rec *registry.Record, st *Statu
 		return p, nil
 	}
 	return p, t
+}
+
+// countHeld says what this instance holds for callers that have tokens of their own, and
+// the failure among them that lasts longest.
+func (e *Engine) countHeld(st *Status) {
+	now := time.Now()
+	e.slots.mu.Lock()
+	defer e.slots.mu.Unlock()
+	var latest time.Time
+	for _, s := range e.slots.m {
+		if s.server != st.ServerID {
+			continue
+		}
+		if en := s.entry.Load(); en.alive(now) && en.Epoch >= st.Generation {
+			st.Held++
+		}
+		if f, until := s.failing(now); f != nil && until.After(latest) {
+			latest, st.LastError = until, lastError(f, 1, time.Time{}, until)
+		}
+	}
+	st.Message = "Each caller has a token of its own. This instance holds " + strconv.Itoa(st.Held) + "."
 }
 
 func (st *Status) describe(v *stored, fresh bool) {
@@ -221,14 +245,15 @@ func (e *Engine) managed(ctx context.Context, rec *registry.Record) (*plan, *tar
 	case st.State == StateUnusable:
 		return nil, nil, problem.New(http.StatusBadGateway, "token_unavailable", st.Message)
 	case st.State == StatePerCaller:
-		return nil, nil, problem.New(http.StatusConflict, "token_per_caller", "Server "+rec.Slug+" has a token for each caller's JWT, not one of its own.")
+		return nil, nil, problem.New(http.StatusConflict, "token_per_caller", "Server "+rec.Slug+" has a token for each caller, not one of its own. They can be purged together.")
 	}
 	return nil, nil, problem.New(http.StatusConflict, "token_not_applicable", "Server "+rec.Slug+" needs no access token of the gateway.")
 }
 
 // Purge voids the record's tokens everywhere. This instance forgets at once; another
 // one within GRANTWAY_TOKEN_RECHECK_SECONDS and KV's delay of up to 60 s, or at its first
-// 401. It answers the new generation.
+// 401. It answers the new generation. A server with tokens of callers has its epoch raised
+// instead, see PerCaller.
 func (e *Engine) Purge(ctx context.Context, rec *registry.Record) (int64, error) {
 	p, t, err := e.managed(ctx, rec)
 	if err != nil {
@@ -260,6 +285,11 @@ func (e *Engine) Purge(ctx context.Context, rec *registry.Record) (int64, error)
 	p.prepared.Store(nil)
 	return generation, nil
 }
+
+// PerCaller reports whether the server's callers have tokens of their own. Such tokens are
+// purged by a new TokenEpoch of the record: what was minted before is then neither used nor
+// waited for, also if the mint was under way.
+func (e *Engine) PerCaller(rec *registry.Record) bool { return e.plan(rec).perCaller }
 
 // Forget drops what this instance remembers of a record that was deleted or changed.
 func (e *Engine) Forget(serverID string) {

@@ -73,6 +73,7 @@ func (e *Engine) mintLocally(ctx context.Context, s *slot, t *target, why Cause,
 	generation := s.generation
 	s.mu.Unlock()
 	v := storedOf(tok, generation, why)
+	v.Epoch = t.epoch
 	if err := e.store.put(ctx, t, e.store.seal(&v, t), tok.ExpiresAt); err != nil {
 		e.count.degraded("kv")
 	}

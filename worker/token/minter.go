@@ -27,6 +27,7 @@ type mintRequest struct {
 	Cause    Cause       `json:"cause"`
 	Have     string      `json:"have,omitempty"` // fingerprint of the token that is not good enough
 	Caller   caller      `json:"caller"`
+	Epoch    int64       `json:"epoch,omitempty"` // what was minted in an earlier one is void
 }
 
 // mintAnswer is a token, or a failure, or an old token and the failure that keeps it
@@ -48,7 +49,7 @@ func (e *Engine) askMinter(ctx context.Context, s *slot, t *target, why Cause, h
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(mintRequest{Grant: *g, ServerID: t.rec.ServerID, IssuerAt: t.issuerAt, Subject: t.subject, Origin: t.origin, Cause: why, Have: have, Caller: who})
+	body, err := json.Marshal(mintRequest{Grant: *g, ServerID: t.rec.ServerID, IssuerAt: t.issuerAt, Subject: t.subject, Origin: t.origin, Cause: why, Have: have, Caller: who, Epoch: t.epoch})
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ const minterKey = "state"
 // minterState is what a MINTER object keeps, as JSON. Times are Unix milliseconds.
 type minterState struct {
 	Generation  int64  `json:"generation"`
+	Epoch       int64  `json:"epoch,omitempty"`
 	Sealed      []byte `json:"sealed,omitempty"` // the token, sealed as in KV TOKENS
 	Fingerprint string `json:"fingerprint,omitempty"`
 	IssuedAt    int64  `json:"issued_at,omitempty"`
@@ -131,6 +132,9 @@ func (e *Engine) ServeObject(w http.ResponseWriter, r *http.Request, a platform.
 // serveMint answers the token at hand, the failure that stands, or the outcome of
 // the one mint under way.
 func (e *Engine) serveMint(ctx context.Context, a platform.Actor, req *mintRequest) (*mintAnswer, error) {
+	if err := e.enterEpoch(ctx, a, req.Epoch); err != nil {
+		return nil, err
+	}
 	brokenOff := 0
 	for range maxRounds {
 		st, seen, err := loadMinter(ctx, a.Storage)
@@ -188,7 +192,7 @@ func (e *Engine) decide(st *minterState, req *mintRequest, now time.Time) *mintA
 		if usable && other {
 			return token
 		}
-		if wait := e.refusalPause(st.Refusals); st.Refusals > 0 && now.Sub(time.UnixMilli(st.RefusedAt)) < wait {
+		if wait := e.refusalPause(st.Refusals); !waiting && st.Refusals > 0 && now.Sub(time.UnixMilli(st.RefusedAt)) < wait {
 			return &mintAnswer{Generation: st.Generation, NotBefore: st.RefusedAt + wait.Milliseconds(), Failure: &oauth.Failure{
 				Class: oauth.Rejected, Code: codeUpstreamRefuses, Message: "The upstream refuses access tokens, new ones too: check scopes, audience and upstream_resource.",
 			}}
@@ -291,6 +295,7 @@ func (e *Engine) mintInObject(ctx context.Context, a platform.Actor, req *mintRe
 	var sealed []byte
 	if failed == nil {
 		v = storedOf(tok, generation, req.Cause)
+		v.Epoch = req.Epoch
 		sealed = e.store.seal(&v, t)
 	}
 	purged := false

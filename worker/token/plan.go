@@ -41,9 +41,10 @@ type plan struct {
 	prepared atomic.Pointer[prepared] // the header of the token used last
 	using    atomic.Pointer[target]   // whose token that is
 
-	mu    sync.Mutex
-	found *found // by discovery
-	wide  *target
+	mu     sync.Mutex
+	found  *found // by discovery
+	wide   *target
+	reread *reread
 }
 
 // field is one header, its value ready to be put into a header map.
@@ -66,6 +67,7 @@ type target struct {
 	issuerAt string // origin of the token endpoint; of a connection: its subject
 	origin   string // of the upstream
 	subject  string // of a connection
+	epoch    int64  // of the record, where the token depends on the caller
 	slot     atomic.Pointer[slot]
 }
 
@@ -91,6 +93,9 @@ func (e *Engine) plan(rec *registry.Record) *plan {
 		}
 		if p.version == rec.Version && p.updated.Equal(rec.UpdatedAt) {
 			p.rec.Store(rec)
+			return p
+		}
+		if p.supersedes(rec) {
 			return p
 		}
 	}
@@ -253,7 +258,10 @@ func (p *plan) planToken(rec *registry.Record) {
 func (p *plan) discovers() bool { return p.grant.TokenURL == "" || p.grant.Resource == "auto" }
 
 func newTarget(rec *registry.Record, g oauth.Grant, origin string) *target {
-	t := &target{rec: rec, grant: g, origin: origin, identity: identityOf(&g, rec.Secrets, origin)}
+	t := &target{rec: rec, grant: g, origin: origin, identity: identityOf(&g, rec, origin)}
+	if g.Subject != "" {
+		t.epoch = rec.TokenEpoch
+	}
 	if u, err := url.Parse(g.TokenURL); err == nil {
 		t.issuerAt = originOf(u)
 	}

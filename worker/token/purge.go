@@ -23,9 +23,7 @@ type purgeAnswer struct {
 // failure state goes too, because a purge is how an administrator says "try again".
 func (e *Engine) servePurge(ctx context.Context, a platform.Actor, req *purgeRequest) (*purgeAnswer, error) {
 	st, err := e.updateMinter(ctx, a.Storage, func(st *minterState) error {
-		st.Generation++
-		st.forget()
-		st.Failure, st.Failures, st.NotBefore, st.Refusals, st.RefusedAt = nil, 0, 0, 0, 0
+		st.void()
 		return nil
 	})
 	if err != nil {
@@ -37,6 +35,34 @@ func (e *Engine) servePurge(ctx context.Context, a platform.Actor, req *purgeReq
 		e.log.WarnContext(ctx, "token store unreachable, a purged token may be read for its rest of life", slog.String("server", req.Server), slog.String("error", err.Error()))
 	}
 	return &purgeAnswer{Generation: st.Generation}, nil
+}
+
+// void begins a generation.
+func (s *minterState) void() {
+	s.Generation++
+	s.forget()
+	s.Failure, s.Failures, s.NotBefore, s.Refusals, s.RefusedAt = nil, 0, 0, 0, 0
+}
+
+// enterEpoch purges the object if the server's tokens were purged since it was last
+// asked. Objects of callers are many, and nobody can visit them all: each finds out when
+// somebody who knows the epoch asks it.
+func (e *Engine) enterEpoch(ctx context.Context, a platform.Actor, epoch int64) error {
+	if epoch == 0 {
+		return nil
+	}
+	st, _, err := loadMinter(ctx, a.Storage)
+	if err != nil || st.Epoch >= epoch {
+		return err
+	}
+	_, err = e.updateMinter(ctx, a.Storage, func(st *minterState) error {
+		if st.Epoch < epoch {
+			st.Epoch = epoch
+			st.void()
+		}
+		return nil
+	})
+	return err
 }
 
 // serveStatus answers the state without the token.

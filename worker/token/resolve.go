@@ -100,7 +100,7 @@ func callerOf(who *access.Principal) caller {
 
 // slot answers the target's slot, and keeps it at hand.
 func (e *Engine) slot(t *target) *slot {
-	s := e.slots.get(t.identity)
+	s := e.slots.of(t)
 	t.slot.Store(s)
 	return s
 }
@@ -197,6 +197,10 @@ func (e *Engine) fromStore(ctx context.Context, s *slot, t *target) *entry {
 	}
 	if v.Purged {
 		s.raise(v.Generation)
+		return nil
+	}
+	if v.Epoch < t.epoch {
+		e.count.discarded("purged")
 		return nil
 	}
 	en := newEntry(v, "l2", time.Now(), e.settings)

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 // slot is what an instance knows of one identity key.
 type slot struct {
+	server   string // id of the record that first needed it
 	entry    atomic.Pointer[entry]
 	lastUsed atomic.Int64 // Unix ns, for eviction
 
@@ -118,7 +120,13 @@ func newSlots(size int) *slots {
 	return &slots{m: map[string]*slot{}, limit: max(size, minSlots)}
 }
 
-func (l *slots) get(identity string) *slot {
+// of answers the slot of a target. Each epoch has its own: nobody waits for what began in an
+// earlier one.
+func (l *slots) of(t *target) *slot {
+	identity := t.identity
+	if t.epoch > 0 {
+		identity += "/" + strconv.FormatInt(t.epoch, 10)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.m[identity]
@@ -126,7 +134,7 @@ func (l *slots) get(identity string) *slot {
 		if len(l.m) >= l.limit {
 			l.evict()
 		}
-		s = &slot{}
+		s = &slot{server: t.rec.ServerID}
 		l.m[identity] = s
 	}
 	s.lastUsed.Store(time.Now().UnixNano())

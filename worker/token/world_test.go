@@ -53,6 +53,8 @@ type world struct {
 	issued   map[string]time.Time                                         // token → expiry
 	revoked  map[string]bool
 	upstream func(r *http.Request) *http.Response // nil: checks the token
+	latest   *registry.Record // what the Directory has; nil: nothing
+	reads    int              // of it
 	calls    int
 	expired  int // calls that carried an expired token
 	rows     []token.Mint
@@ -82,11 +84,21 @@ func (w *world) load() *settings.Settings {
 
 // instance makes a further engine; the first one also serves the objects.
 func (w *world) instance() *token.Engine {
-	e := token.New(token.Config{Platform: w.platform, Keyring: w.keyring, Settings: w.settings, Metrics: metrics.New(), Audit: w})
+	e := token.New(token.Config{Platform: w.platform, Keyring: w.keyring, Settings: w.settings, Metrics: metrics.New(), Audit: w, Latest: w.find})
 	if w.platform.Objects == nil {
 		w.platform.Objects = e
 	}
 	return e
+}
+
+func (w *world) find(context.Context, string) (*registry.Record, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reads++
+	if w.latest == nil {
+		return nil, registry.ErrNotFound
+	}
+	return w.latest, nil
 }
 
 func (w *world) Minted(_ context.Context, m token.Mint) {

@@ -15,7 +15,7 @@ export function TokenBar({ status }: { status: TokenStatus }) {
     case "not_applicable":
       return <span className="soft">—</span>;
     case "per_caller":
-      return <Told tone="plain" word="Per caller" why="Each caller has a token of its own." />;
+      return <Told tone="plain" word="Per caller" why={status.message ?? "Each caller has a token of its own."} />;
     case "none":
       return <Told tone="plain" word="None yet" why="The next call fetches one." />;
     case "failing":

@@ -32,9 +32,15 @@ type Trail interface {
 	Purged(ctx context.Context, rec *registry.Record, who *access.Principal, generation int64)
 }
 
+// Epochs raises the token epoch of a record, and records that it did.
+type Epochs interface {
+	RaiseTokenEpoch(r *http.Request, ref string) (epoch int64, err error)
+}
+
 // Handler serves the endpoints. All fields but Trail are required.
 type Handler struct {
 	Engine  *token.Engine
+	Epochs  Epochs
 	Source  registry.Source
 	Drafter Drafter
 	Trail   Trail
@@ -77,11 +83,17 @@ func (h *Handler) Purge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	generation, err := h.Engine.Purge(r.Context(), rec)
+	var generation int64
+	own := !h.Engine.PerCaller(rec)
+	if own {
+		generation, err = h.Engine.Purge(r.Context(), rec)
+	} else {
+		generation, err = h.Epochs.RaiseTokenEpoch(r, rec.ServerID)
+	}
 	if err != nil {
 		return err
 	}
-	if h.Trail != nil {
+	if own && h.Trail != nil {
 		h.Trail.Purged(r.Context(), rec, access.FromContext(r.Context()), generation)
 	}
 	return answer(w, http.StatusOK, map[string]any{"server_id": rec.ServerID, "purged": true, "generation": generation})

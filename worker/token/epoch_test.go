@@ -1,0 +1,153 @@
+package token_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/registry"
+	"github.com/grantway/grantway/worker/token"
+)
+
+// purged answers the record after a purge of its callers' tokens.
+func purged(rec *registry.Record) *registry.Record {
+	next := rec.Clone()
+	next.Version++
+	next.TokenEpoch++
+	return next
+}
+
+func TestAPurgeOfCallersTokens(t *testing.T) {
+	for _, flow := range []registry.Flow{registry.FlowTokenExchange, registry.FlowJWTBearer} {
+		t.Run(string(flow), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.life = 3600
+				rec, all := w.record(func(r *registry.Record) { r.OAuth2Flow = flow }), w.instances(2)
+				ann, bob := &access.Principal{ID: "jwt:a", JWT: "jwt-of-ann"}, &access.Principal{ID: "jwt:b", JWT: "jwt-of-bob"}
+				got := func(e *token.Engine, rec *registry.Record, who *access.Principal) string {
+					_, body, err := callAs(t.Context(), e, rec, who)
+					require.NoError(t, err)
+					return body
+				}
+				for _, e := range all {
+					assert.Equal(t, "token-1", got(e, rec, ann))
+				}
+				assert.Equal(t, "token-2", got(all[0], rec, bob))
+				w.platform.Wait()
+				assert.True(t, all[0].PerCaller(rec))
+				assert.Equal(t, 2, all[0].Status(t.Context(), rec).Held)
+
+				rec = purged(rec)
+				st := all[0].Status(t.Context(), rec)
+				assert.Zero(t, st.Held)
+				assert.EqualValues(t, 1, st.Generation)
+				assert.Equal(t, "token-3", got(all[0], rec, ann))
+				w.platform.Wait()
+				for _, e := range append(all, w.instance()) {
+					assert.Equal(t, "token-3", got(e, rec, ann))
+				}
+				assert.Equal(t, "token-4", got(all[1], rec, bob))
+				assert.Equal(t, 4, w.mintCount())
+			})
+		})
+	}
+}
+
+func TestAPurgeOfCallersTokensWhileOneIsMinted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.fail(func(n int, _ *http.Request, _ url.Values) *http.Response {
+			if n == 1 {
+				time.Sleep(5 * time.Second)
+			}
+			return nil
+		})
+		rec, all := w.record(func(r *registry.Record) { r.OAuth2Flow = registry.FlowTokenExchange }), w.instances(2)
+		ann := &access.Principal{ID: "jwt:a", JWT: "jwt-of-ann"}
+		var early string
+		var wg sync.WaitGroup
+		wg.Go(func() { _, early, _ = callAs(t.Context(), all[0], rec, ann) })
+		time.Sleep(time.Second)
+		next := purged(rec)
+		_, late, err := callAs(t.Context(), all[0], next, ann) // the same instance: it must not join the flight
+		require.NoError(t, err)
+		wg.Wait()
+		w.platform.Wait()
+		assert.Equal(t, "token-2", late)
+		assert.Equal(t, "token-2", early, "who waited gets a token of after the purge")
+		_, body, err := callAs(t.Context(), w.instance(), next, ann)
+		require.NoError(t, err)
+		assert.Equal(t, "token-2", body)
+		assert.Equal(t, 2, w.mintCount())
+	})
+}
+
+func TestAPurgeOfConnectionsTokensKeepsTheConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newInteractive(t)
+		all := w.instances(2)
+		w.connect(all[0], "ann", "token-of-ann")
+		w.connect(all[0], "bob", "token-of-bob")
+		assert.Equal(t, "token-of-ann", w.as(all[1], "ann"))
+		w.rec = purged(w.rec)
+		assert.Equal(t, "token-1", w.as(all[1], "ann"), "renewed")
+		assert.Equal(t, "token-1", w.as(all[0], "ann"))
+		assert.Equal(t, "token-2", w.as(all[0], "bob"))
+		w.connect(all[1], "bob", "token-of-bob-again")
+		assert.Equal(t, "token-of-bob-again", w.as(all[1], "bob"), "what is connected after the purge is not void")
+	})
+}
+
+// A secret is rotated where another instance has not heard of it yet.
+func TestARefusedClientIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		good := "s3cret-one"
+		w.fail(func(_ int, r *http.Request, _ url.Values) *http.Response {
+			if _, secret, _ := r.BasicAuth(); secret != good {
+				return reply(401, "application/json", `{"error":"invalid_client"}`)
+			}
+			return nil
+		})
+		rec, all := w.record(), w.instances(4)
+		assert.Equal(t, 8, burst(8, all, rec))
+		next := rec.Clone()
+		next.Version, next.Secrets = 2, w.secrets(rec, map[string]string{registry.SecretClientSecret: "s3cret-two"})
+		w.mu.Lock()
+		good, w.latest = "s3cret-two", next
+		w.revoked["token-1"] = true
+		w.mu.Unlock()
+		assert.Equal(t, 200, burst(200, all, rec), "all of them have the old copy")
+		assert.LessOrEqual(t, w.reads, len(all), "each instance reads once")
+		reads := w.reads
+		assert.Equal(t, 200, burst(200, all, rec), "an instance does not go back")
+		assert.Equal(t, reads, w.reads)
+		assert.Equal(t, 3, w.mintCount(), "the first, the refused one, the new one")
+
+		// Without a later version the failure stands, and the record is not read for each call.
+		w.mu.Lock()
+		good, w.revoked["token-3"] = "s3cret-three", true
+		w.mu.Unlock()
+		assert.Zero(t, burst(200, all, next))
+		assert.LessOrEqual(t, w.reads-reads, 2*len(all))
+		time.Sleep(time.Minute)
+		last := next.Clone()
+		last.Version, last.Secrets = 3, w.secrets(rec, map[string]string{registry.SecretClientSecret: "s3cret-three"})
+		w.mu.Lock()
+		w.latest = last
+		w.mu.Unlock()
+		status, _, err := call(all[0], rec)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, status)
+		assert.NoError(t, all[1].Ready(context.Background(), next, admin))
+	})
+}
