@@ -78,8 +78,7 @@ func (a *API) bulk(r *http.Request, action string, refs []string) ([]bulkResult,
 	}
 	var entries []audit.Entry
 	var writes []directory.ServerWrite
-	var ids []string
-	var versions []int64
+	var deletions []directory.Deletion
 	for _, old := range olds {
 		var after any
 		if action != "delete" {
@@ -87,7 +86,7 @@ func (a *API) bulk(r *http.Request, action string, refs []string) ([]bulkResult,
 			rec.Disabled, rec.UpdatedAt, rec.UpdatedBy = action == "disable", time.Now().UTC(), actorOf(r)
 			writes, after = append(writes, directory.ServerWrite{Record: rec, Expect: old.Version}), shown(rec)
 		}
-		ids, versions = append(ids, old.ServerID), append(versions, old.Version)
+		deletions = append(deletions, directory.Deletion{ID: old.ServerID, Expect: old.Version})
 		e, err := changed(entry(r, "server."+action, serverTarget(old)), shown(old), after)
 		if err != nil {
 			return nil, err
@@ -97,7 +96,7 @@ func (a *API) bulk(r *http.Request, action string, refs []string) ([]bulkResult,
 	var written directory.Written
 	var err error
 	if action == "delete" {
-		written, err = a.Directory.DeleteServers(r.Context(), ids, versions, entries...)
+		written, err = a.Directory.DeleteServers(r.Context(), deletions, entries...)
 	} else {
 		written, err = a.Directory.WriteServers(r.Context(), writes, entries...)
 	}

@@ -425,7 +425,7 @@ func (p *importPlan) prune(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		p.batch.Delete, p.batch.Audit = append(p.batch.Delete, rec), append(p.batch.Audit, e)
+		p.batch.Delete, p.batch.Audit = append(p.batch.Delete, directory.Deletion{ID: rec.ServerID, Expect: rec.Version}), append(p.batch.Audit, e)
 		p.changes = append(p.changes, importChange{Kind: "server", Action: "delete", Name: rec.ServerName, Slug: rec.Slug, ServerID: rec.ServerID})
 	}
 	return nil

@@ -165,7 +165,7 @@ func (a *API) deleteServer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	written, err := a.Directory.DeleteServers(r.Context(), []string{old.ServerID}, []int64{expect}, e)
+	written, err := a.Directory.DeleteServers(r.Context(), []directory.Deletion{{ID: old.ServerID, Expect: expect}}, e)
 	if err != nil {
 		return err
 	}

@@ -214,7 +214,7 @@ func (o *Object) verifyAudit(ctx context.Context, st platform.Storage, _ verifyI
 		v.OK, v.BrokenAt, v.Reason = false, seq, reason
 		return errNothing
 	}
-	err = scan(ctx, st, keyAudit, 500, func(key string, value []byte) error {
+	err = scan(ctx, st, platform.ListOptions{Prefix: keyAudit}, 500, func(key string, value []byte) error {
 		seq, err := strconv.ParseInt(strings.TrimPrefix(key, keyAudit), 10, 64)
 		var row audit.Row
 		if err != nil || json.Unmarshal(value, &row) != nil || row.Seq != seq {

@@ -1,154 +1,213 @@
 package directory
 
 import (
-	"cmp"
 	"context"
-	"maps"
-	"slices"
+	"encoding/json"
+	"fmt"
 	"strings"
-	"sync"
-	"time"
 
-	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/registry"
 )
 
-// catalog remembers of every server and key what lists are filtered and sorted
-// by, about 300 bytes each, so that a page of a list reads only its own records.
-type catalog struct {
-	mu      sync.Mutex
-	servers shelf[*summary]
-	keys    shelf[*keySummary]
+// keyCatalog holds the parts in which the catalogue of all servers was published
+// last, ordered by their ranges of server ids. So a change costs the part that it is in,
+// however many servers there are.
+const keyCatalog = "catalog"
+
+// partSize is how many bytes of records one part of the catalogue holds, except that
+// a part has one record at least. Two neighbours that fit into one are joined.
+const partSize = 64 << 10
+
+// extent is one part: the servers from Start on, up to Start of the next one.
+type extent struct {
+	Start string `json:"start"` // a server_id; "" of the first part
+	Seq   int64  `json:"seq"`   // the sequence number as of which it was written
+	Size  int    `json:"size"`  // bytes of its records
 }
 
-// shelf is one kind of record as of a sequence number.
-type shelf[T any] struct {
-	loaded bool
-	seq    int64
-	byID   map[string]T
-}
-
-type summary struct {
-	ID, Slug, Name, Alias, URL, AuthType, Flow, Description string
-	Groups                                                  []string
-	Disabled                                                bool
-	Created, Updated                                        time.Time
-	Version                                                 int64
-}
-
-func summarise(r *registry.Record) *summary {
-	return &summary{
-		ID: r.ServerID, Slug: r.Slug, Name: r.ServerName, Alias: r.Alias, URL: r.URL, AuthType: string(r.AuthType),
-		Flow: string(r.OAuth2Flow), Description: r.Description, Groups: r.Groups, Disabled: r.Disabled,
-		Created: r.CreatedAt, Updated: r.UpdatedAt, Version: r.Version,
+// publishCatalog writes the parts of the catalogue anew that the outbox names, then
+// the root that names the parts. Interrupted anywhere, it is done again from its notes.
+func (o *Object) publishCatalog(ctx context.Context, st platform.Storage) error {
+	o.publishing.catalog.Lock()
+	defer o.publishing.catalog.Unlock()
+	for {
+		notes, err := st.List(ctx, platform.ListOptions{Prefix: keyOutboxCatalog, Limit: 1000})
+		if err != nil || len(notes) == 0 {
+			return err
+		}
+		t := newTransaction(st)
+		parts, err := readParts(ctx, t.guarded)
+		if err != nil {
+			return err
+		}
+		w := &catalogWriter{st: st, kv: o.platform.KV(platform.Config)}
+		if w.seq, err = readSeq(ctx, st); err != nil {
+			return err
+		}
+		if err := w.rewrite(ctx, parts, touched(parts, notes)); err != nil {
+			return err
+		}
+		if err := t.putJSON(keyCatalog, w.parts); err != nil {
+			return err
+		}
+		ok, err := st.Transact(ctx, t.steps()...)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue // another life of the object has published meanwhile
+		}
+		for _, n := range notes {
+			if _, err := st.Transact(ctx, platform.Expect(n.Key, n.Value), platform.Delete(n.Key)); err != nil {
+				return err
+			}
+		}
 	}
 }
 
-// list answers everything on the shelf as of now.
-func (s *shelf[T]) list(ctx context.Context, st platform.Storage, prefix string, decode func(value []byte) (string, T, error)) ([]T, error) {
-	seq, err := readSeq(ctx, st)
-	if err != nil {
+// readParts answers the parts in which the catalogue was published last.
+func readParts(ctx context.Context, read func(context.Context, string) ([]byte, error)) ([]extent, error) {
+	parts := []extent{{}}
+	b, err := read(ctx, keyCatalog)
+	if err != nil && !isNotFound(err) {
 		return nil, err
 	}
-	if !s.loaded || s.seq != seq {
-		byID := map[string]T{}
-		err := scan(ctx, st, prefix, 500, func(_ string, value []byte) error {
-			id, v, err := decode(value)
-			byID[id] = v
+	if b != nil {
+		if err := json.Unmarshal(b, &parts); err != nil || len(parts) == 0 {
+			return nil, fmt.Errorf("directory: %s: %w", keyCatalog, err)
+		}
+	}
+	return parts, nil
+}
+
+// touched answers which parts hold the servers that the notes name. A note that
+// names none stands for all.
+func touched(parts []extent, notes []platform.Entry) []bool {
+	dirty := make([]bool, len(parts))
+	for _, n := range notes {
+		id, one := strings.CutPrefix(n.Key, keyOutboxCatalog+"/")
+		last := 0
+		for i, p := range parts {
+			if !one {
+				dirty[i] = true
+			} else if p.Start <= id {
+				last = i
+			}
+		}
+		dirty[last] = true
+	}
+	return dirty
+}
+
+// catalogWriter collects the parts of a catalogue while it writes them.
+type catalogWriter struct {
+	st    platform.Storage
+	kv    platform.KV
+	seq   int64
+	parts []extent
+	held  *registry.CatalogPart // the newest part, which may become the only one
+}
+
+func (w *catalogWriter) rewrite(ctx context.Context, old []extent, dirty []bool) error {
+	for i, p := range old {
+		end := ""
+		if i+1 < len(old) {
+			end = old[i+1].Start
+		}
+		if !dirty[i] {
+			w.parts = append(w.parts, p)
+			continue
+		}
+		n := len(w.parts)
+		size, err := w.write(ctx, p.Start, end)
+		if err != nil {
 			return err
-		})
-		if err != nil {
-			return nil, err
 		}
-		s.byID, s.seq, s.loaded = byID, seq, true
-	}
-	return slices.Collect(maps.Values(s.byID)), nil
-}
-
-func (c *catalog) listServers(ctx context.Context, st platform.Storage) ([]*summary, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.servers.list(ctx, st, keyServer, func(value []byte) (string, *summary, error) {
-		r, err := registry.Decode(value)
-		if err != nil {
-			return "", nil, err
-		}
-		return r.ServerID, summarise(r), nil
-	})
-}
-
-// change is what one transaction did.
-type change struct {
-	written     []*registry.Record
-	deleted     []string
-	keysWritten []*access.Key
-	keysDeleted []string
-}
-
-// applied brings a change of this instance into the shelves that were exactly one
-// change behind it; the others read everything at their next list.
-func (c *catalog) applied(seq int64, ch change) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.servers.follows(seq) {
-		for _, r := range ch.written {
-			c.servers.byID[r.ServerID] = summarise(r)
-		}
-		for _, id := range ch.deleted {
-			delete(c.servers.byID, id)
+		if n > 0 && w.parts[n-1].Size+size < partSize {
+			start := w.parts[n-1].Start
+			w.parts, w.held = w.parts[:n-1], nil
+			if _, err := w.write(ctx, start, end); err != nil {
+				return err
+			}
+		} else if n == 0 && i+1 < len(old) && size+old[i+1].Size < partSize {
+			dirty[i+1] = true // which then joins this one
 		}
 	}
-	if c.keys.follows(seq) {
-		for _, k := range ch.keysWritten {
-			c.keys.byID[k.ID] = summariseKey(k)
+	kept := map[string]bool{}
+	for _, p := range w.parts {
+		kept[p.Start] = true
+	}
+	if len(w.parts) == 1 && w.held != nil {
+		kept[""] = len(old) == 1 // it has no key of its own
+		if err := registry.PublishCatalog(ctx, w.kv, w.held); err != nil {
+			return err
 		}
-		for _, id := range ch.keysDeleted {
-			delete(c.keys.byID, id)
+	} else {
+		if err := w.flush(ctx); err != nil {
+			return err
+		}
+		root := make([]registry.CatalogPart, len(w.parts))
+		for i, p := range w.parts {
+			root[i] = registry.CatalogPart{Start: p.Start, Seq: p.Seq}
+		}
+		if err := registry.PublishRoot(ctx, w.kv, root); err != nil {
+			return err
 		}
 	}
-}
-
-func (s *shelf[T]) follows(seq int64) bool {
-	if !s.loaded || s.seq != seq-1 {
-		s.loaded = false
-		return false
+	for _, p := range old {
+		if !kept[p.Start] {
+			if err := registry.UnpublishPart(ctx, w.kv, p.Start); err != nil {
+				return err
+			}
+		}
 	}
-	s.seq = seq
-	return true
+	return nil
 }
 
-// compare orders summaries by a field; equal ones by id, so that a page is stable.
-func compare(field string) func(a, b *summary) int {
-	by := map[string]func(a, b *summary) int{
-		"slug":        func(a, b *summary) int { return strings.Compare(a.Slug, b.Slug) },
-		"server_name": func(a, b *summary) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) },
-		"created_at":  func(a, b *summary) int { return a.Created.Compare(b.Created) },
-		"updated_at":  func(a, b *summary) int { return a.Updated.Compare(b.Updated) },
-	}[strings.TrimPrefix(field, "-")]
-	if by == nil {
+// write writes the records from start up to end ("": all), in as many parts as they
+// need, and answers their size.
+func (w *catalogWriter) write(ctx context.Context, start, end string) (int, error) {
+	part := &registry.CatalogPart{Start: start, Seq: w.seq}
+	total, size := 0, 0
+	hold := func(next string) error {
+		if err := w.flush(ctx); err != nil {
+			return err
+		}
+		part.Next = next
+		w.parts, w.held = append(w.parts, extent{part.Start, w.seq, size}), part
 		return nil
 	}
-	sign := 1
-	if strings.HasPrefix(field, "-") {
-		sign = -1
+	o := platform.ListOptions{Prefix: keyServer}
+	if start != "" {
+		o.Start = keyServer + start
 	}
-	return func(a, b *summary) int { return cmp.Or(sign*by(a, b), strings.Compare(a.ID, b.ID)) }
+	if end != "" {
+		o.End = keyServer + end
+	}
+	err := scan(ctx, w.st, o, 250, func(key string, value []byte) error {
+		id := strings.TrimPrefix(key, keyServer)
+		if size > 0 && size+len(value) > partSize {
+			if err := hold(id); err != nil {
+				return err
+			}
+			part, size = &registry.CatalogPart{Start: id, Seq: w.seq}, 0
+		}
+		total, size = total+len(value), size+len(value)
+		return part.Add(id, value)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return total, hold(end)
 }
 
-func (s *summary) matches(q ServerQuery) bool {
-	if q.AuthType != "" && s.AuthType != q.AuthType || q.Flow != "" && s.Flow != q.Flow ||
-		q.Group != "" && !slices.Contains(s.Groups, q.Group) || q.Disabled != nil && s.Disabled != *q.Disabled {
-		return false
+// flush publishes the part that is held.
+func (w *catalogWriter) flush(ctx context.Context) error {
+	if w.held == nil {
+		return nil
 	}
-	if q.Text == "" {
-		return true
-	}
-	text := strings.ToLower(q.Text)
-	for _, f := range [...]string{s.Slug, s.Name, s.Alias, s.URL, s.Description, s.ID} {
-		if strings.Contains(strings.ToLower(f), text) {
-			return true
-		}
-	}
-	return false
+	part := w.held
+	w.held = nil
+	return registry.PublishPart(ctx, w.kv, part)
 }

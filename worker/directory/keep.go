@@ -21,6 +21,14 @@ func (o *Object) keep(ctx context.Context, st platform.Storage, _ nothing) (noth
 		return nothing{}, err
 	}
 	var errs []error
+	// A gateway that publishes in another form than the last one writes everything anew.
+	if form, err := get(ctx, st, keyForm); err != nil {
+		errs = append(errs, err)
+	} else if string(form) != publishedForm {
+		if _, err := o.republish(ctx, st, nothing{}); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if err := o.drain(ctx, st); err != nil {
 		errs = append(errs, unavailable().Because(err))
 	}

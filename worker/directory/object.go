@@ -31,7 +31,7 @@ type Object struct {
 	// writing spares transactions of this instance the conflicts among themselves;
 	// correctness comes from the expectations in each transaction.
 	writing    sync.Mutex
-	catalog    catalog
+	index      *index
 	publishing publishing
 }
 
@@ -40,17 +40,14 @@ type operation func(ctx context.Context, st platform.Storage, body []byte) (any,
 // NewObject makes the handler of class DIRECTORY.
 // keyring is nil where there is no sealing key: then nothing can be re-sealed.
 func NewObject(p platform.Platform, keyring *seal.Keyring) *Object {
-	o := &Object{platform: p, log: p.Log(), keyring: keyring}
+	o := &Object{platform: p, log: p.Log(), keyring: keyring, index: newIndex()}
 	o.ops = map[string]operation{
 		"server.find":    decoded(o.findServer),
 		"server.list":    decoded(o.listServers),
 		"server.all":     decoded(o.allServers),
-		"server.write":   decoded(o.writeServers),
-		"server.delete":  decoded(o.deleteServers),
 		"key.find":       decoded(o.findKey),
 		"key.list":       decoded(o.listKeys),
-		"key.write":      decoded(o.writeKeys),
-		"key.delete":     decoded(o.deleteKey),
+		"write":          decoded(o.write),
 		"audit.append":   decoded(o.appendAudit),
 		"audit.list":     decoded(o.listAudit),
 		"audit.export":   decoded(o.exportAudit),
@@ -154,11 +151,11 @@ func get(ctx context.Context, st platform.Storage, key string) ([]byte, error) {
 	return b, nil
 }
 
-// scan calls f with every entry under a prefix, in byte order, a page at a time.
-func scan(ctx context.Context, st platform.Storage, prefix string, page int, f func(key string, value []byte) error) error {
-	start := ""
+// scan calls f with every entry of a range, in byte order, a page at a time.
+func scan(ctx context.Context, st platform.Storage, o platform.ListOptions, page int, f func(key string, value []byte) error) error {
+	o.Limit = page
 	for {
-		entries, err := st.List(ctx, platform.ListOptions{Prefix: prefix, Start: start, Limit: page})
+		entries, err := st.List(ctx, o)
 		if err != nil {
 			return storageProblem(err)
 		}
@@ -170,7 +167,7 @@ func scan(ctx context.Context, st platform.Storage, prefix string, page int, f f
 		if len(entries) < page {
 			return nil
 		}
-		start = after(entries[len(entries)-1].Key)
+		o.Start = after(entries[len(entries)-1].Key)
 	}
 }
 

@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -21,7 +20,7 @@ import (
 // the one it has read.
 const (
 	keyOutboxBootstrap = "outbox/bootstrap"
-	keyOutboxCatalog   = "outbox/catalog"
+	keyOutboxCatalog   = "outbox/catalog" // + "/" + server_id: note that its part of the catalogue is old; alone: every part is
 	keyOutboxGrants    = "outbox/grants/" // + server_id of a deleted server
 	keyOutboxKey       = "outbox/key/"    // + id: note with the hashes to take back
 	keyOutboxServer    = "outbox/server/" // + server_id: note with the references to take back
@@ -80,11 +79,12 @@ func (t *transaction) announceServer(ctx context.Context, seq int64, id string, 
 	if err := t.announce(ctx, seq, keyOutboxServer+id, refs); err != nil {
 		return err
 	}
-	return t.putJSON(keyOutboxCatalog, note{Seq: seq})
+	return t.putJSON(keyOutboxCatalog+"/"+id, note{Seq: seq})
 }
 
 type publishing struct {
 	records sync.Mutex // one publisher of records at a time: a slow one must not overwrite a newer copy
+	catalog sync.Mutex // and one of the catalogue
 
 	mu      sync.Mutex
 	running bool
@@ -142,10 +142,11 @@ func (o *Object) drain(ctx context.Context, st platform.Storage) error {
 	if err := o.publishRecords(ctx, st); err != nil {
 		return err
 	}
-	for _, prefix := range [...]string{keyOutboxGrants, keyOutboxCatalog} {
-		if err := o.publishUnder(ctx, st, prefix); err != nil {
-			return err
-		}
+	if err := o.publishUnder(ctx, st, keyOutboxGrants); err != nil {
+		return err
+	}
+	if err := o.publishCatalog(ctx, st); err != nil {
+		return err
 	}
 	return o.publishRecords(ctx, st) // dropping grants has changed keys
 }
@@ -187,8 +188,6 @@ func (o *Object) publishUnder(ctx context.Context, st platform.Storage, prefix s
 
 func (o *Object) publishOne(ctx context.Context, st platform.Storage, kv platform.KV, e platform.Entry) error {
 	switch {
-	case e.Key == keyOutboxCatalog:
-		return o.publishCatalog(ctx, st, kv)
 	case e.Key == keyOutboxBootstrap:
 		s, err := o.getSettings(ctx, st, nothing{})
 		if err != nil {
@@ -281,43 +280,12 @@ func publishServer(ctx context.Context, st platform.Storage, kv platform.KV, id 
 	return registry.Unpublish(ctx, kv, mine)
 }
 
-func (o *Object) publishCatalog(ctx context.Context, st platform.Storage, kv platform.KV) error {
-	seq, err := readSeq(ctx, st)
-	if err != nil {
-		return err
-	}
-	// The summaries know slug and version, so that no record need be decoded.
-	all, err := o.catalog.listServers(ctx, st)
-	if err != nil {
-		return err
-	}
-	known := make(map[string]*summary, len(all))
-	for _, sum := range all {
-		known[sum.ID] = sum
-	}
-	type sorted struct {
-		slug string
-		registry.CatalogLine
-	}
-	var lines []*sorted
-	err = scan(ctx, st, keyServer, 500, func(key string, value []byte) error {
-		sum := known[strings.TrimPrefix(key, keyServer)]
-		if sum == nil {
-			return nil // made this moment: its own note is in the outbox
-		}
-		lines = append(lines, &sorted{sum.Slug, registry.CatalogLine{ServerID: sum.ID, Version: sum.Version, Stored: value}})
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(lines, func(a, b *sorted) int { return cmp.Compare(a.slug, b.slug) })
-	out := make([]registry.CatalogLine, len(lines))
-	for i, l := range lines {
-		out[i] = l.CatalogLine
-	}
-	return registry.PublishCatalog(ctx, kv, registry.EncodeCatalog(seq, out))
-}
+// keyForm holds the publishedForm in which KV CONFIG was last written as a whole.
+const keyForm = "published-form"
+
+// publishedForm changes with the form of what is published (docs/storage.md, KV CONFIG):
+// housekeeping then writes KV CONFIG anew. 2: the catalogue in parts.
+const publishedForm = "2"
 
 type publishOut struct{ Servers, Keys int }
 
@@ -356,6 +324,7 @@ func (o *Object) republish(ctx context.Context, st platform.Storage, _ nothing) 
 	err := o.transact(ctx, st, func(t *transaction) error {
 		t.put(keyOutboxBootstrap, []byte("{}"))
 		t.put(keyOutboxCatalog, []byte("{}"))
+		t.put(keyForm, []byte(publishedForm))
 		return nil
 	})
 	if err != nil {
@@ -371,21 +340,35 @@ func (o *Object) republish(ctx context.Context, st platform.Storage, _ nothing) 
 // sweepKV deletes published copies that the storage knows nothing of.
 func (o *Object) sweepKV(ctx context.Context, st platform.Storage) error {
 	kv := o.platform.KV(platform.Config)
-	for _, kind := range [...]struct{ published, owner string }{{registry.KVServer, keyRef}, {access.KVKey, keyKeyHash}} {
+	parts, err := readParts(ctx, st.Get)
+	if err != nil {
+		return err
+	}
+	stored := func(prefix string) func(string) (bool, error) {
+		return func(name string) (bool, error) {
+			b, err := get(ctx, st, prefix+name)
+			return b != nil, err
+		}
+	}
+	for published, known := range map[string]func(name string) (bool, error){
+		registry.KVServer: stored(keyRef),
+		access.KVKey:      stored(keyKeyHash),
+		registry.KVPart: func(name string) (bool, error) {
+			return len(parts) > 1 && slices.ContainsFunc(parts, func(p extent) bool { return registry.PartName(p.Start) == name }), nil
+		},
+	} {
 		for cursor := ""; ; {
-			keys, next, err := kv.List(ctx, kind.published, 1000, cursor)
+			keys, next, err := kv.List(ctx, published, 1000, cursor)
 			if err != nil {
 				return err
 			}
 			for _, k := range keys {
-				owner, err := get(ctx, st, kind.owner+strings.TrimPrefix(k, kind.published))
+				ok, err := known(strings.TrimPrefix(k, published))
+				if err == nil && !ok {
+					err = kv.Delete(ctx, k)
+				}
 				if err != nil {
 					return err
-				}
-				if owner == nil {
-					if err := kv.Delete(ctx, k); err != nil {
-						return err
-					}
 				}
 			}
 			if next == "" {

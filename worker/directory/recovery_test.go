@@ -2,12 +2,16 @@ package directory_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -114,6 +118,20 @@ func record(name string) *registry.Record {
 	return &registry.Record{ServerID: uuid.New(), ServerName: name, Slug: strings.ToLower(name), URL: "https://" + name + ".test/mcp", Transport: "http", AuthType: registry.AuthNone}
 }
 
+// large is a record that fills more than half of a part of the catalogue.
+func large(name string) *registry.Record {
+	r := record(name)
+	r.Description = strings.Repeat("x", 40<<10)
+	return r
+}
+
+// nobody is an origin that is not there: KV must do.
+type nobody struct{}
+
+func (nobody) FindServer(context.Context, string) (*registry.Record, error) { return nil, errDead }
+
+func (nobody) AllServers(context.Context) ([]*registry.Record, int64, error) { return nil, 0, errDead }
+
 func row(action, target string) audit.Entry {
 	return audit.Entry{Action: action, Actor: audit.Actor{ID: "test"}, Target: audit.Target{Type: "server", ID: target}, Outcome: audit.OK}
 }
@@ -142,6 +160,7 @@ func (w *world) assertConsistent(t *testing.T) {
 		published[k] = string(v)
 	}
 	refs, copies, hashes := 0, 0, 0
+	listed := map[string]string{}
 	for key, value := range stored {
 		if id, ok := strings.CutPrefix(key, "server/"); ok {
 			rec, err := registry.Decode([]byte(value))
@@ -151,7 +170,7 @@ func (w *world) assertConsistent(t *testing.T) {
 				assert.Equal(t, value, published["server/"+ref])
 				refs++
 			}
-			assert.Contains(t, published["catalog"], value)
+			listed[id] = value
 		}
 		if _, ok := strings.CutPrefix(key, "key/"); ok {
 			hashes++
@@ -172,6 +191,24 @@ func (w *world) assertConsistent(t *testing.T) {
 		}
 		if hash, ok := strings.CutPrefix(key, "key/"); ok {
 			assert.Contains(t, stored, "keyhash/"+hash)
+		}
+	}
+	all, err := registry.NewSource(w.Platform, nobody{}).All(ctx)
+	require.NoError(t, err)
+	for _, r := range all {
+		b, err := registry.Encode(r)
+		require.NoError(t, err)
+		assert.Equal(t, listed[r.ServerID], string(b), "the catalogue")
+		delete(listed, r.ServerID)
+	}
+	assert.Empty(t, listed, "not in the catalogue")
+	var parts []struct{ Start string }
+	if b := stored["catalog"]; b != "" {
+		require.NoError(t, json.Unmarshal([]byte(b), &parts))
+	}
+	for key := range published {
+		if start, ok := strings.CutPrefix(key, registry.KVPart); ok {
+			assert.True(t, len(parts) > 1 && slices.ContainsFunc(parts, func(p struct{ Start string }) bool { return registry.PartName(p.Start) == start }), "%s is left", key)
 		}
 	}
 	assert.Zero(t, refs, "references without a server")
@@ -196,7 +233,7 @@ func TestKilledAtEveryPointOfAWrite(t *testing.T) {
 			return err
 		},
 		"delete with grants": func(ctx context.Context, c *directory.Client, a, _ *registry.Record, _ *access.Key) error {
-			_, err := c.DeleteServers(ctx, []string{a.ServerID}, []int64{0}, row("server.delete", a.ServerID))
+			_, err := c.DeleteServers(ctx, []directory.Deletion{{ID: a.ServerID}}, row("server.delete", a.ServerID))
 			return err
 		},
 		"import": func(ctx context.Context, c *directory.Client, a, b *registry.Record, k *access.Key) error {
@@ -204,9 +241,13 @@ func TestKilledAtEveryPointOfAWrite(t *testing.T) {
 			next.Slug, key.Name = "a", "changed" // takes over the name of the one that goes
 			next.ServerName = "A"
 			_, err := c.Write(ctx, directory.Batch{
-				Servers: []directory.ServerWrite{{Record: next, Expect: b.Version}, {Record: record("New")}}, Delete: []*registry.Record{a},
+				Servers: []directory.ServerWrite{{Record: next, Expect: b.Version}, {Record: record("New")}}, Delete: []directory.Deletion{{ID: a.ServerID, Expect: a.Version}},
 				Keys: []directory.KeyWrite{{Key: &key, Expect: k.Version}}, Audit: []audit.Entry{row("import.apply", "")},
 			})
+			return err
+		},
+		"grow into parts": func(ctx context.Context, c *directory.Client, _, _ *registry.Record, _ *access.Key) error {
+			_, err := c.Write(ctx, directory.Batch{Servers: []directory.ServerWrite{{Record: large("C")}, {Record: large("D")}, {Record: large("E")}}})
 			return err
 		},
 		"rotate key": func(ctx context.Context, c *directory.Client, _, _ *registry.Record, k *access.Key) error {
@@ -270,6 +311,128 @@ func (w *world) snapshot(t *testing.T) string {
 		}
 	}
 	return b.String()
+}
+
+// TestTheCatalogueFollowsTheServers makes, changes and deletes servers of many sizes, so
+// that its parts are split and joined.
+func TestTheCatalogueFollowsTheServers(t *testing.T) {
+	w := newWorld()
+	ctx := t.Context()
+	random := rand.New(rand.NewPCG(1, 2))
+	most := 0
+	var have []*registry.Record
+	for i := range 300 {
+		size := []int{0, 0, 2 << 10, 20 << 10, 70 << 10}[random.IntN(5)]
+		growing := i < 120 || i > 200 && i < 230
+		switch n := random.IntN(10); {
+		case len(have) == 0 || growing && n < 6:
+			r := record(fmt.Sprintf("s%d", i))
+			r.Description = strings.Repeat("x", size)
+			written, err := w.client.WriteServers(ctx, []directory.ServerWrite{{Record: r}})
+			require.NoError(t, err)
+			have = append(have, written.Changes[0].After)
+		case growing && n < 8:
+			at := random.IntN(len(have))
+			r := have[at].Clone()
+			r.Description = strings.Repeat("y", size)
+			written, err := w.client.WriteServers(ctx, []directory.ServerWrite{{Record: r, Expect: r.Version}})
+			require.NoError(t, err)
+			have[at] = written.Changes[0].After
+		default:
+			at := random.IntN(len(have))
+			_, err := w.client.DeleteServers(ctx, []directory.Deletion{{ID: have[at].ServerID}})
+			require.NoError(t, err)
+			have = slices.Delete(have, at, at+1)
+		}
+		if i%7 == 0 {
+			w.Wait()
+			w.assertConsistent(t)
+			b, err := w.Storage(platform.Directory, "main").Get(ctx, "catalog")
+			require.NoError(t, err)
+			most = max(most, strings.Count(string(b), "start"))
+		}
+	}
+	assert.Greater(t, most, 10, "parts")
+	_, _, err := w.client.Republish(ctx)
+	require.NoError(t, err)
+	w.Wait()
+	w.assertConsistent(t)
+}
+
+// Housekeeping of a gateway that publishes in a new form writes everything anew.
+func TestANewFormIsPublishedByItself(t *testing.T) {
+	w := newWorld()
+	ctx := t.Context()
+	k := &access.Key{ID: uuid.New(), Name: "k", Role: access.RoleCaller}
+	k.SetSecret(access.NewSecret(), 0, k.CreatedAt)
+	_, err := w.client.Write(ctx, directory.Batch{Servers: []directory.ServerWrite{{Record: large("A")}, {Record: large("B")}}, Keys: []directory.KeyWrite{{Key: k}}})
+	require.NoError(t, err)
+	require.NoError(t, w.client.Keep(ctx))
+	w.Wait()
+	kv := w.KV(platform.Config)
+	keys, _, err := kv.List(ctx, "", 0, "")
+	require.NoError(t, err)
+	for _, key := range keys {
+		require.NoError(t, kv.Put(ctx, key, []byte("of an earlier form"), 0))
+	}
+	require.NoError(t, kv.Put(ctx, registry.KVPart+"of-an-earlier-form", []byte("x"), 0))
+	require.NoError(t, w.Storage(platform.Directory, "main").Put(ctx, "published-form", []byte("1")))
+	require.NoError(t, w.client.Keep(ctx))
+	w.Wait()
+	w.assertConsistent(t)
+}
+
+// Lists answer from what is kept in memory; it says the same as the storage whatever
+// was changed.
+func TestListsFollowTheServers(t *testing.T) {
+	w := newWorld()
+	ctx := t.Context()
+	random := rand.New(rand.NewPCG(3, 4))
+	names := func(sort string) (out []string) {
+		for cursor := ""; ; {
+			page, err := w.client.ListServers(ctx, directory.ServerQuery{Sort: sort, Limit: 7, Cursor: cursor})
+			require.NoError(t, err)
+			for _, r := range page.Records {
+				out = append(out, r.ServerName+" "+r.Description)
+			}
+			if cursor = page.Next; cursor == "" {
+				assert.Len(t, out, page.Total)
+				return out
+			}
+		}
+	}
+	var have []*registry.Record
+	for i := range 60 {
+		switch n := random.IntN(3); {
+		case n == 0 || len(have) < 3:
+			r := record(fmt.Sprintf("s%02d", random.IntN(100)*100+i))
+			r.UpdatedAt = time.Unix(int64(random.IntN(5)), 0).UTC()
+			written, err := w.client.WriteServers(ctx, []directory.ServerWrite{{Record: r}})
+			require.NoError(t, err)
+			have = append(have, written.Changes[0].After)
+		case n == 1:
+			at := random.IntN(len(have))
+			r := have[at].Clone()
+			r.Description, r.UpdatedAt = fmt.Sprint(i), time.Unix(int64(random.IntN(5)), 0).UTC()
+			r.ServerName, r.Slug = fmt.Sprintf("r%02d", i), fmt.Sprintf("r%02d", i)
+			written, err := w.client.WriteServers(ctx, []directory.ServerWrite{{Record: r, Expect: r.Version}})
+			require.NoError(t, err)
+			have[at] = written.Changes[0].After
+		default:
+			at := random.IntN(len(have))
+			_, err := w.client.DeleteServers(ctx, []directory.Deletion{{ID: have[at].ServerID}})
+			require.NoError(t, err)
+			have = slices.Delete(have, at, at+1)
+		}
+		for _, sort := range []string{"slug", "-slug", "-updated_at", "server_name"} {
+			followed, object := names(sort), w.object
+			w.object = directory.NewObject(w.Platform, nil)
+			assert.Equal(t, names(sort), followed, sort)
+			assert.Len(t, followed, len(have))
+			w.object = object
+		}
+	}
+	w.Wait()
 }
 
 func TestAFullStorageChangesNothing(t *testing.T) {

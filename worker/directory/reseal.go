@@ -71,24 +71,18 @@ func (o *Object) reseal(ctx context.Context, st platform.Storage, in resealIn) (
 	}
 	out := resealOut{Reseal: state, ByKeyID: map[string]int{}}
 	if !in.Start {
-		err := scan(ctx, st, keyServer, 500, func(_ string, value []byte) error {
-			rec, err := registry.Decode(value)
-			if err != nil {
-				return err
+		return out, o.index.each(ctx, st, &o.index.servers, func(s *summary) {
+			for _, id := range s.sealedBy {
+				out.ByKeyID[id]++
 			}
-			for _, s := range rec.Secrets {
-				out.ByKeyID[seal.KeyIDOf(s.Sealed)]++
-			}
-			return nil
 		})
-		return out, err
 	}
 	if o.keyring == nil {
 		return out, problem.New(http.StatusServiceUnavailable, "sealing_key_missing", "Set GRANTWAY_SEALING_KEY first.")
 	}
 	if state.State != "running" {
 		total := 0
-		if err := scan(ctx, st, keyServer, 1000, func(string, []byte) error { total++; return nil }); err != nil {
+		if err := o.index.each(ctx, st, &o.index.servers, func(*summary) { total++ }); err != nil {
 			return out, err
 		}
 		now := time.Now().UTC()
@@ -195,9 +189,9 @@ func (o *Object) resealPage(ctx context.Context, st platform.Storage) (more bool
 }
 
 func (o *Object) resealServer(ctx context.Context, st platform.Storage, id string) error {
-	var written []*registry.Record
-	seq, err := o.mutate(ctx, st, func(t *transaction, seq int64) error {
-		written = nil
+	var written bool
+	_, err := o.mutate(ctx, st, func(t *transaction, seq int64, ch *change) error {
+		written = false
 		b, err := t.get(ctx, keyServer+id)
 		if err != nil {
 			return err
@@ -221,16 +215,16 @@ func (o *Object) resealServer(ctx context.Context, st platform.Storage, id strin
 				return err
 			}
 			rec.Secrets[name] = next
-			written = []*registry.Record{rec}
+			written = true
 		}
-		if written == nil {
+		if !written {
 			return errNothing
 		}
+		ch.written = []*registry.Record{rec}
 		_, _, err = t.writeServer(ctx, seq, rec, rec.Version)
 		return err
 	})
-	if err == nil && written != nil {
-		o.catalog.applied(seq, change{written: written})
+	if err == nil && written {
 		o.startPublishing(ctx, st)
 	}
 	return err

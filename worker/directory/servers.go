@@ -2,11 +2,9 @@ package directory
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -86,20 +84,11 @@ type (
 		Total int
 	}
 	writeIn struct {
-		Docs   []json.RawMessage
-		Expect []int64
-		Delete []deletion
-		Keys   []KeyWrite
-		Audit  []audit.Entry
-	}
-	deletion struct {
-		ID     string
-		Expect int64
-	}
-	deleteIn struct {
-		IDs    []string
-		Expect []int64
-		Audit  []audit.Entry
+		Docs               []json.RawMessage
+		Expect             []int64
+		Delete, DeleteKeys []Deletion
+		Keys               []KeyWrite
+		Audit              []audit.Entry
 	}
 	changesOut struct {
 		Seq                   int64
@@ -173,19 +162,23 @@ func (c *Client) WriteServers(ctx context.Context, writes []ServerWrite, entries
 
 // Batch is one transaction on servers and keys, at most MaxWrites together.
 type Batch struct {
-	Servers []ServerWrite
-	Delete  []*registry.Record // as they were read: their versions must still be these
-	Keys    []KeyWrite
-	Audit   []audit.Entry
+	Servers    []ServerWrite
+	Delete     []Deletion
+	Keys       []KeyWrite
+	DeleteKeys []Deletion
+	Audit      []audit.Entry
+}
+
+// Deletion takes a server or key away; Expect is the version that it must have, 0 for any.
+type Deletion struct {
+	ID     string
+	Expect int64
 }
 
 // Write carries out a batch: all or nothing. Changes of Written are first those of
-// Servers, then those of Delete.
+// Servers, then those of Delete; so with the keys.
 func (c *Client) Write(ctx context.Context, b Batch) (Written, error) {
-	in := writeIn{Audit: b.Audit, Keys: b.Keys}
-	for _, r := range b.Delete {
-		in.Delete = append(in.Delete, deletion{r.ServerID, r.Version})
-	}
+	in := writeIn{Audit: b.Audit, Keys: b.Keys, Delete: b.Delete, DeleteKeys: b.DeleteKeys}
 	for _, w := range b.Servers {
 		b, err := registry.Encode(w.Record)
 		if err != nil {
@@ -193,17 +186,7 @@ func (c *Client) Write(ctx context.Context, b Batch) (Written, error) {
 		}
 		in.Docs, in.Expect = append(in.Docs, b), append(in.Expect, w.Expect)
 	}
-	return c.changes(ctx, "server.write", in)
-}
-
-// DeleteServers deletes servers in one transaction; expect is their version, 0
-// for any.
-func (c *Client) DeleteServers(ctx context.Context, ids []string, expect []int64, entries ...audit.Entry) (Written, error) {
-	return c.changes(ctx, "server.delete", deleteIn{ids, expect, entries})
-}
-
-func (c *Client) changes(ctx context.Context, op string, in any) (Written, error) {
-	out, err := call[changesOut](ctx, c, op, false, in)
+	out, err := call[changesOut](ctx, c, "write", false, in)
 	if err != nil {
 		return Written{}, err
 	}
@@ -217,6 +200,11 @@ func (c *Client) changes(ctx context.Context, op string, in any) (Written, error
 		}
 	}
 	return w, nil
+}
+
+// DeleteServers deletes servers in one transaction.
+func (c *Client) DeleteServers(ctx context.Context, servers []Deletion, entries ...audit.Entry) (Written, error) {
+	return c.Write(ctx, Batch{Delete: servers, Audit: entries})
 }
 
 func decodeMaybe(b []byte) (*registry.Record, error) {
@@ -269,36 +257,15 @@ func (o *Object) allServers(ctx context.Context, st platform.Storage, in servers
 }
 
 func (o *Object) listServers(ctx context.Context, st platform.Storage, q ServerQuery) (serverPageOut, error) {
-	order := compare(q.Sort)
-	if order == nil || q.Limit < 1 || q.Limit > MaxPage {
-		return serverPageOut{}, problem.New(http.StatusBadRequest, "invalid_query", "The list's sort or limit is not valid.")
-	}
-	all, err := o.catalog.listServers(ctx, st)
+	ids, next, total, err := o.index.page(ctx, st, &o.index.servers, q.Sort, q.Cursor, q.Limit, q.matcher())
+	out := serverPageOut{Total: total, Next: next, Docs: []json.RawMessage{}}
 	if err != nil {
-		return serverPageOut{}, err
+		return out, err
 	}
-	all = slices.DeleteFunc(all, func(s *summary) bool { return !s.matches(q) })
-	slices.SortFunc(all, order)
-	out := serverPageOut{Total: len(all), Docs: []json.RawMessage{}}
-	if q.Cursor != "" {
-		last, err := decodeCursor(q.Cursor)
+	for _, id := range ids {
+		doc, err := get(ctx, st, keyServer+id)
 		if err != nil {
-			return serverPageOut{}, err
-		}
-		i, found := slices.BinarySearchFunc(all, last, order)
-		if found {
-			i++
-		}
-		all = all[i:]
-	}
-	for i, s := range all {
-		if i == q.Limit {
-			out.Next = encodeCursor(all[i-1])
-			break
-		}
-		doc, err := get(ctx, st, keyServer+s.ID)
-		if err != nil {
-			return serverPageOut{}, err
+			return out, err
 		}
 		if doc != nil { // else deleted meanwhile
 			out.Docs = append(out.Docs, doc)
@@ -307,33 +274,14 @@ func (o *Object) listServers(ctx context.Context, st platform.Storage, q ServerQ
 	return out, nil
 }
 
-// A cursor is the last entry of the page, as far as it is sorted by, so that
-// entries that come and go neither repeat nor hide others.
-func encodeCursor(s *summary) string {
-	b, _ := json.Marshal(summary{ID: s.ID, Slug: s.Slug, Name: s.Name, Created: s.Created, Updated: s.Updated})
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-func decodeCursor(c string) (*summary, error) {
-	var s summary
-	b, err := base64.RawURLEncoding.DecodeString(c)
-	if err == nil {
-		err = json.Unmarshal(b, &s)
-	}
-	if err != nil {
-		return nil, problem.New(http.StatusBadRequest, "invalid_cursor", "The cursor is not one that a list answered.").Because(err)
-	}
-	return &s, nil
-}
-
-func (o *Object) writeServers(ctx context.Context, st platform.Storage, in writeIn) (changesOut, error) {
-	if n := len(in.Docs) + len(in.Delete) + len(in.Keys); n == 0 || n > MaxWrites || len(in.Docs) != len(in.Expect) {
+// write carries out a batch.
+func (o *Object) write(ctx context.Context, st platform.Storage, in writeIn) (changesOut, error) {
+	if n := len(in.Docs) + len(in.Delete) + len(in.Keys) + len(in.DeleteKeys); n == 0 || n > MaxWrites || len(in.Docs) != len(in.Expect) {
 		return changesOut{}, problem.New(http.StatusRequestEntityTooLarge, "too_many_writes", fmt.Sprintf("One transaction writes 1 to %d servers and keys.", MaxWrites))
 	}
 	var out changesOut
-	var ch change
-	seq, err := o.mutate(ctx, st, func(t *transaction, seq int64) error {
-		out, ch = changesOut{Seq: seq}, change{}
+	err := o.alter(ctx, st, in.Audit, func(t *transaction, seq int64, ch *change) error {
+		out = changesOut{Seq: seq}
 		// What goes is taken away first, so that its names are free for what comes.
 		var gone []json.RawMessage
 		for _, d := range in.Delete {
@@ -363,44 +311,20 @@ func (o *Object) writeServers(ctx context.Context, st platform.Storage, in write
 			if err != nil {
 				return err
 			}
-			if err := o.keepOneAdmin(ctx, t, old, w.Key); err != nil {
-				return err
-			}
 			out.KeysBefore, out.KeysAfter = append(out.KeysBefore, old), append(out.KeysAfter, w.Key)
 			ch.keysWritten = append(ch.keysWritten, w.Key)
 		}
-		return t.audit(ctx, in.Audit)
-	})
-	if err != nil {
-		return changesOut{}, err
-	}
-	o.catalog.applied(seq, ch)
-	o.publishNow(ctx, st)
-	return out, nil
-}
-
-func (o *Object) deleteServers(ctx context.Context, st platform.Storage, in deleteIn) (changesOut, error) {
-	if len(in.IDs) == 0 || len(in.IDs) > MaxWrites || len(in.IDs) != len(in.Expect) {
-		return changesOut{}, problem.New(http.StatusBadRequest, "too_many_writes", fmt.Sprintf("One transaction deletes 1 to %d servers.", MaxWrites))
-	}
-	var out changesOut
-	seq, err := o.mutate(ctx, st, func(t *transaction, seq int64) error {
-		out = changesOut{Seq: seq}
-		for i, id := range in.IDs {
-			before, err := t.deleteServer(ctx, seq, id, in.Expect[i])
+		for _, d := range in.DeleteKeys {
+			old, err := t.deleteKey(ctx, seq, d.ID, d.Expect)
 			if err != nil {
 				return err
 			}
-			out.Before, out.After = append(out.Before, before), append(out.After, nil)
+			out.KeysBefore, out.KeysAfter = append(out.KeysBefore, old), append(out.KeysAfter, nil)
+			ch.keysDeleted = append(ch.keysDeleted, d.ID)
 		}
-		return t.audit(ctx, in.Audit)
+		return o.keepOneAdmin(ctx, t, out.KeysBefore, out.KeysAfter)
 	})
-	if err != nil {
-		return changesOut{}, err
-	}
-	o.catalog.applied(seq, change{deleted: in.IDs})
-	o.publishNow(ctx, st)
-	return out, nil
+	return out, err
 }
 
 // writeServer answers the stored form before (nil: it is new) and after.

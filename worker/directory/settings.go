@@ -93,7 +93,7 @@ func (o *Object) getSettings(ctx context.Context, st platform.Storage, _ nothing
 
 func (o *Object) writeSettings(ctx context.Context, st platform.Storage, in settingsIn) (Settings, error) {
 	var s Settings
-	seq, err := o.mutate(ctx, st, func(t *transaction, seq int64) error {
+	err := o.alter(ctx, st, in.Audit, func(t *transaction, seq int64, _ *change) error {
 		old, err := t.settings(ctx)
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ func (o *Object) writeSettings(ctx context.Context, st platform.Storage, in sett
 		s = in.Settings
 		s.Version = seq
 		if s.BootstrapKeyDisabled {
-			n, err := o.otherAdmins(ctx, st, "", time.Now())
+			n, err := o.otherAdmins(ctx, st, nil, time.Now())
 			if err != nil {
 				return err
 			}
@@ -118,12 +118,10 @@ func (o *Object) writeSettings(ctx context.Context, st platform.Storage, in sett
 		}
 		t.put(keySettings, b)
 		t.put(keyOutboxBootstrap, formatSeq(seq))
-		return t.audit(ctx, in.Audit)
+		return nil
 	})
 	if err != nil {
 		return Settings{}, err
 	}
-	o.catalog.applied(seq, change{})
-	o.publishNow(ctx, st)
 	return s, nil
 }

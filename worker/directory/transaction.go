@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/grantway/grantway/worker/audit"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
 )
@@ -75,6 +76,12 @@ const maxConflicts = 16
 // transact runs decide, which reads the storage and says what to write, and
 // carries it out; again when what it read has changed meanwhile.
 func (o *Object) transact(ctx context.Context, st platform.Storage, decide func(t *transaction) error) error {
+	return o.transactThen(ctx, st, decide, nil)
+}
+
+// transactThen calls then after a transaction that wrote something, before the next
+// one begins.
+func (o *Object) transactThen(ctx context.Context, st platform.Storage, decide func(t *transaction) error, then func()) error {
 	o.writing.Lock()
 	defer o.writing.Unlock()
 	for range maxConflicts {
@@ -90,6 +97,9 @@ func (o *Object) transact(ctx context.Context, st platform.Storage, decide func(
 			return storageProblem(err)
 		}
 		if ok {
+			if then != nil {
+				then()
+			}
 			return nil
 		}
 	}
@@ -97,10 +107,13 @@ func (o *Object) transact(ctx context.Context, st platform.Storage, decide func(
 }
 
 // mutate is transact for a change of configuration: it takes the next sequence
-// number, which guards the change as a whole, and answers it.
-func (o *Object) mutate(ctx context.Context, st platform.Storage, decide func(t *transaction, seq int64) error) (int64, error) {
+// number, which guards the change as a whole, and answers it. decide notes in the
+// change what it does.
+func (o *Object) mutate(ctx context.Context, st platform.Storage, decide func(t *transaction, seq int64, ch *change) error) (int64, error) {
 	var seq int64
-	err := o.transact(ctx, st, func(t *transaction) error {
+	var ch *change
+	err := o.transactThen(ctx, st, func(t *transaction) error {
+		ch = &change{}
 		b, err := t.guarded(ctx, keySeq)
 		if err != nil {
 			return err
@@ -109,7 +122,7 @@ func (o *Object) mutate(ctx context.Context, st platform.Storage, decide func(t 
 			return err
 		}
 		seq++
-		err = decide(t, seq)
+		err = decide(t, seq, ch)
 		if errors.Is(err, errNothing) {
 			seq--
 			t.order = nil
@@ -117,8 +130,23 @@ func (o *Object) mutate(ctx context.Context, st platform.Storage, decide func(t 
 		}
 		t.put(keySeq, formatSeq(seq))
 		return err
-	})
+	}, func() { o.index.applied(seq, ch) })
 	return seq, err
+}
+
+// alter is mutate for what somebody asks for: with its entries in the audit log, and
+// answered once its own copies are published.
+func (o *Object) alter(ctx context.Context, st platform.Storage, entries []audit.Entry, decide func(t *transaction, seq int64, ch *change) error) error {
+	_, err := o.mutate(ctx, st, func(t *transaction, seq int64, ch *change) error {
+		if err := decide(t, seq, ch); err != nil {
+			return err
+		}
+		return t.audit(ctx, entries)
+	})
+	if err == nil {
+		o.publishNow(ctx, st)
+	}
+	return err
 }
 
 // errNothing ends a mutation that changes nothing.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -33,7 +34,9 @@ const (
 // Keys of KV CONFIG.
 const (
 	KVServer  = "server/" // + folded reference: the stored record
-	kvCatalog = "catalog" // every record, ordered by slug
+	kvCatalog = "catalog" // every record, or the root of the parts
+	// KVPart + where a part of the catalogue begins.
+	KVPart = "catalog/"
 )
 
 // everything is the key of the listing in memory.
@@ -76,8 +79,29 @@ type edit struct {
 }
 
 type listing struct {
-	recs []*Record // ordered by slug
-	seq  int64
+	recs  []*Record // ordered by slug
+	parts []*part   // ordered by start
+}
+
+func newListing(parts ...*part) *listing {
+	l := &listing{parts: parts}
+	for _, p := range parts {
+		l.recs = append(l.recs, p.recs...)
+	}
+	sortBySlug(l.recs)
+	return l
+}
+
+// part answers the part in whose range an id is; nil for no listing.
+func (l *listing) part(id string) *part {
+	if l == nil {
+		return nil
+	}
+	i, found := slices.BinarySearchFunc(l.parts, id, func(p *part, id string) int { return strings.Compare(p.start, id) })
+	if !found {
+		i--
+	}
+	return l.parts[max(i, 0)]
 }
 
 var _ Source = (*Cached)(nil)
@@ -115,11 +139,8 @@ func (c *Cached) Lookup(ctx context.Context, ref string) (*Record, error) {
 func (c *Cached) All(ctx context.Context) ([]*Record, error) {
 	l, _, err := c.all.Get(ctx, everything, func(ctx context.Context) (*listing, bool, error) {
 		old, _ := c.all.Peek(everything)
-		recs, seq, err := c.readAll(ctx, old)
-		if err != nil {
-			return nil, false, err
-		}
-		return &listing{recs, seq}, true, nil
+		l, err := c.readAll(ctx, old)
+		return l, err == nil, err
 	})
 	if err != nil {
 		return nil, err
@@ -127,7 +148,7 @@ func (c *Cached) All(ctx context.Context) ([]*Record, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.view.base != l || c.view.generation != c.generation {
-		c.view = view{l, c.generation, c.applyEdits(l.recs, l.seq)}
+		c.view = view{l, c.generation, c.applyEdits(l)}
 	}
 	return c.view.recs, nil
 }
@@ -166,14 +187,12 @@ func (c *Cached) published(ctx context.Context, ref string) (*Record, error) {
 	return Decode(b)
 }
 
-// readAll answers old's own records if the catalogue has not changed.
-func (c *Cached) readAll(ctx context.Context, old *listing) ([]*Record, int64, error) {
+func (c *Cached) readAll(ctx context.Context, old *listing) (*listing, error) {
 	b, err := c.kv.Get(ctx, kvCatalog)
 	if err == nil {
-		var recs []*Record
-		var seq int64
-		if recs, seq, err = decodeCatalog(b, old); err == nil {
-			return recs, seq, nil
+		var l *listing
+		if l, err = c.readParts(ctx, b, old); err == nil {
+			return l, nil
 		}
 	}
 	if !errors.Is(err, platform.ErrNotFound) {
@@ -181,29 +200,110 @@ func (c *Cached) readAll(ctx context.Context, old *listing) ([]*Record, int64, e
 	}
 	recs, seq, err := c.origin.AllServers(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	sortBySlug(recs)
-	return recs, seq, nil
+	return newListing(&part{seq: seq, recs: recs}), nil
+}
+
+// partsAtOnce is how many parts are read at the same time: Workers allow six
+// connections per request.
+const partsAtOnce = 6
+
+// readParts puts the catalogue together. Parts of old that have not changed are
+// not read again; old itself is answered if none has.
+func (c *Cached) readParts(ctx context.Context, b []byte, old *listing) (*listing, error) {
+	named, err := decodeRoot(b)
+	if err != nil {
+		return nil, err
+	}
+	var have []*Record
+	if named == nil {
+		if old != nil {
+			have = old.recs
+		}
+		p, err := decodePart("", b, have)
+		if err != nil || p.next != "" {
+			return nil, cmp.Or(err, errCatalog)
+		}
+		return newListing(p), nil
+	}
+	parts, errs := make([]*part, len(named)), make([]error, len(named))
+	changed := 0
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, partsAtOnce)
+	for i, n := range named {
+		next := ""
+		if i+1 < len(named) {
+			next = named[i+1].start
+		}
+		if p := old.part(n.start); p != nil && p.start == n.start && p.seq == n.seq && p.next == next {
+			parts[i] = p
+			continue
+		}
+		changed++
+		slots <- struct{}{}
+		wg.Go(func() {
+			parts[i], errs[i] = c.readPart(ctx, n.start, old)
+			<-slots
+		})
+	}
+	wg.Wait()
+	if changed == 0 && len(old.parts) == len(named) {
+		return old, nil
+	}
+	var out []*part
+	for i, covered := 0, ""; ; {
+		var p *part
+		switch {
+		case i < len(named) && named[i].start < covered:
+			i++ // an older part, whose range went further
+			continue
+		case i < len(named) && named[i].start == covered:
+			if p, err = parts[i], errs[i]; err != nil {
+				return nil, err
+			}
+			i++
+		default: // a newer part, which was split
+			if p, err = c.readPart(ctx, covered, old); err != nil {
+				return nil, err
+			}
+		}
+		if out = append(out, p); p.next == "" {
+			return newListing(out...), nil
+		}
+		covered = p.next
+	}
+}
+
+func (c *Cached) readPart(ctx context.Context, start string, old *listing) (*part, error) {
+	b, err := c.kv.Get(ctx, KVPart+PartName(start))
+	if err != nil {
+		return nil, err
+	}
+	var have []*Record
+	if p := old.part(start); p != nil {
+		have = p.recs
+	}
+	return decodePart(start, b, have)
 }
 
 // applyEdits puts what this instance knows over a catalogue that lags behind it.
 // mu is held.
-func (c *Cached) applyEdits(recs []*Record, seq int64) []*Record {
+func (c *Cached) applyEdits(l *listing) []*Record {
 	newer := map[string]*Record{}
 	for id, k := range c.edits {
 		switch {
 		case time.Since(k.seen) >= editMemory:
 			delete(c.edits, id)
-		case k.seq > seq:
+		case k.seq > l.part(id).seq:
 			newer[id] = k.rec
 		}
 	}
 	if len(newer) == 0 {
-		return recs
+		return l.recs
 	}
-	out := make([]*Record, 0, len(recs)+len(newer))
-	for _, r := range recs {
+	out := make([]*Record, 0, len(l.recs)+len(newer))
+	for _, r := range l.recs {
 		if _, changed := newer[r.ServerID]; !changed {
 			out = append(out, r)
 		}
