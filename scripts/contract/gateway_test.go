@@ -55,7 +55,7 @@ func theGateway(t *testing.T) *gateway {
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	for _, stop := range []func() error{shared.stop, common.stop} {
+	for _, stop := range []func() error{shared.stop, common.stop, realms.stop} {
 		if stop == nil {
 			continue
 		}

@@ -1,211 +1,207 @@
 package contract
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"html"
-	"io"
+	"encoding/json"
+	"fmt"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
-	"regexp"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/modelcontextprotocol/go-sdk/auth/extauth"
-	"github.com/modelcontextprotocol/go-sdk/mcp"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantway/grantway/scripts/demo/authserver"
-	"github.com/grantway/grantway/scripts/demo/mcpserver"
 )
 
-// person is a browser: it keeps cookies and is told which redirects to follow.
-type person struct {
-	t      *testing.T
-	client *http.Client
-	origin string
-}
-
-func newPerson(t *testing.T, g *gateway) *person {
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	return &person{t, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, g.url}
-}
-
-func (p *person) do(method, address string, form url.Values, headers ...string) (*http.Response, string) {
-	p.t.Helper()
-	r, err := http.NewRequestWithContext(p.t.Context(), method, address, strings.NewReader(form.Encode()))
-	require.NoError(p.t, err)
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Origin", p.origin)
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := p.client.Do(r)
-	require.NoError(p.t, err)
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	require.NoError(p.t, err)
-	return resp, string(body)
-}
-
-// follow goes to an authorization server, which approves, and answers where it leads.
-func (p *person) follow(address string) string {
-	p.t.Helper()
-	resp, body := p.do(http.MethodGet, address, nil)
-	require.Equal(p.t, http.StatusFound, resp.StatusCode, body)
-	return resp.Header.Get("Location")
-}
-
-func refresh(resp *http.Response) string {
-	return strings.TrimPrefix(resp.Header.Get("Refresh"), "0; url=")
-}
-
-// TestIdentity: callers by access token, people's authorizations, and the relay.
-func TestIdentity(t *testing.T) {
-	onItsOwn := func(name string, test func(*testing.T, *gateway)) {
-		t.Run(name, func(t *testing.T) {
-			// Other instances follow a change of the issuers within seconds: each list is a gateway's first.
-			g, stop := startGateway(t, goodEnvironment())
-			defer func() { assert.NoError(t, stop()) }()
-			test(t, g)
-		})
-	}
-	for _, algorithm := range []jose.SignatureAlgorithm{jose.ES256, jose.RS256} {
-		onItsOwn("access token "+string(algorithm), func(t *testing.T, g *gateway) { testAccessToken(t, g, algorithm) })
-	}
-	onItsOwn("interactive", testInteractive)
-}
-
-func testAccessToken(t *testing.T, g *gateway, algorithm jose.SignatureAlgorithm) {
-	upstreamIssuer, err := authserver.Listen("127.0.0.1:0", authserver.Options{Clients: []authserver.Client{{ID: "gateway", Secrets: []string{"s"}}}})
-	require.NoError(t, err)
-	defer upstreamIssuer.Close()
-	server, err := mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: upstreamIssuer.Issuer(), KeysURL: upstreamIssuer.KeysURL()})
-	require.NoError(t, err)
-	defer server.Close()
-	slug := "jwt-" + strings.ToLower(string(algorithm))
-	created := g.admin(t, "POST", "/v1/mcp/server", map[string]any{
-		"server_name": slug, "slug": slug, "url": server.URL(), "transport": "http", "auth_type": "oauth2", "oauth2_flow": "client_credentials", "client_id": "gateway",
-		"token_url": upstreamIssuer.TokenEndpoint(), "token_endpoint_auth_method": "client_secret_basic", "upstream_resource": "auto", "credentials": map[string]any{"client_secret": "s"},
-	})
-	require.Equal(t, http.StatusCreated, created.StatusCode, "%s", created.text)
-
-	issuer, err := authserver.Listen("127.0.0.1:0", authserver.Options{Algorithm: algorithm, Clients: []authserver.Client{
-		{ID: "agent", Method: authserver.MethodPost, Secrets: []string{"agent-secret"}, DefaultAudience: g.url + "/mcp/" + slug},
-	}})
-	require.NoError(t, err)
-	defer issuer.Close()
-	trusted := g.admin(t, "PUT", "/v1/settings/issuers", map[string]any{"jwt_issuers": []any{map[string]any{
-		"issuer": issuer.Issuer(), "grants": []any{map[string]any{"claim": "scope", "value": "mcp:call", "servers": []string{slug}}},
-	}}})
-	require.Equal(t, http.StatusOK, trusted.StatusCode, "%s", trusted.text)
+func TestOfficialClientCredentialsClient(t *testing.T) {
+	w := newRealm(t)
+	u := w.m2m("demo")
+	s := w.newIssuer(authserver.Client{ID: "agent", Method: authserver.MethodPost, Secrets: []string{"agent-secret"}, DefaultAudience: w.url + "/mcp/demo"})
+	w.trust(map[string]any{"issuer": s.Issuer(), "grants": []any{map[string]any{"claim": "scope", "value": "mcp:call", "servers": []string{"demo"}}}})
 
 	handler, err := extauth.NewClientCredentialsHandler(&extauth.ClientCredentialsHandlerConfig{
 		Credentials: &oauthex.ClientCredentials{ClientID: "agent", ClientSecretAuth: &oauthex.ClientSecretAuth{ClientSecret: "agent-secret"}},
 	})
 	require.NoError(t, err)
-	client := mcp.NewClient(&mcp.Implementation{Name: "agent", Version: "1"}, nil)
-	session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: g.url + "/mcp/" + slug, OAuthHandler: handler, DisableStandaloneSSE: true}, nil)
-	require.NoError(t, err, "the official client, with nothing but its documented M2M provider")
-	defer session.Close()
-	tools, err := session.ListTools(t.Context(), nil)
+	c := sdk.NewClient(&sdk.Implementation{Name: "agent", Version: "1"}, nil)
+	session, err := c.Connect(t.Context(), &sdk.StreamableClientTransport{Endpoint: w.url + "/mcp/demo", OAuthHandler: handler}, nil)
 	require.NoError(t, err)
-	assert.NotEmpty(t, tools.Tools)
-
+	defer func() { _ = session.Close() }()
+	result, err := session.CallTool(t.Context(), &sdk.CallToolParams{Name: "echo", Arguments: map[string]any{"message": "hello"}})
+	require.NoError(t, err)
+	assert.Equal(t, "hello", result.Content[0].(*sdk.TextContent).Text)
+	assert.Equal(t, 1, s.Stats().Mints["agent"], "one token for the whole conversation")
 	source, err := handler.TokenSource(t.Context())
 	require.NoError(t, err)
 	token, err := source.Token()
 	require.NoError(t, err)
-	for name, bad := range map[string]string{
-		"tampered":       token.AccessToken[:len(token.AccessToken)-6] + "AAAAAA",
-		"alg none":       base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + strings.Split(token.AccessToken, ".")[1] + ".AA",
-		"no signature":   strings.Join(strings.Split(token.AccessToken, ".")[:2], ".") + ".",
-		"another issuer": base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"https://evil.example"}`)) + ".AA",
-	} {
-		a := g.anonymous(t, "POST", "/mcp/"+slug, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, "Authorization", "Bearer "+bad, "Accept", "application/json, text/event-stream", "Mcp-Protocol-Version", "2025-11-25")
-		assert.Equal(t, http.StatusUnauthorized, a.StatusCode, "%s: %s", name, a.text)
-		assert.Contains(t, a.Header.Get("WWW-Authenticate"), `resource_metadata="`+g.url+`/.well-known/oauth-protected-resource/mcp/`+slug+`"`)
+	for _, r := range u.mcp.Requests() {
+		assert.NotContains(t, fmt.Sprint(r.Header), token.AccessToken, "the caller's token is never passed on")
 	}
 }
 
-var ticket = regexp.MustCompile(`name="ticket" value="([^"]+)"`)
+func TestTokenAttacks(t *testing.T) {
+	w := newRealm(t)
+	w.m2m("demo")
+	w.m2m("other")
+	client := authserver.Client{ID: "agent", Secrets: []string{"s"}, TokenLifetime: time.Hour}
+	s := w.newIssuer(client)
+	foreign := w.newIssuer(client)
+	w.trust(map[string]any{"issuer": s.Issuer(), "scopes_supported": []string{"mcp:call"}, "grants": []any{
+		map[string]any{"claim": "scope", "value": "mcp:call", "servers": []string{"demo", "other"}},
+	}})
+	demo := w.url + "/mcp/demo"
+	good := mint(t, s, "agent", "s", forResource(demo, "mcp:call"))
 
-func testInteractive(t *testing.T, g *gateway) {
-	idp, err := authserver.Listen("127.0.0.1:0", authserver.Options{Registration: true})
-	require.NoError(t, err)
-	defer idp.Close()
-	server, err := mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: idp.Issuer(), KeysURL: idp.KeysURL()})
-	require.NoError(t, err)
-	defer server.Close()
-	created := g.admin(t, "POST", "/v1/mcp/server", map[string]any{
-		"server_name": "files", "slug": "files", "url": server.URL(), "transport": "http", "auth_type": "oauth2", "oauth2_flow": "authorization_code",
+	resp, body := w.request("POST", "/mcp/demo", initialize, "Authorization", "Bearer "+good)
+	require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	resp, body = w.request("POST", "/demo/mcp", initialize, "Authorization", "Bearer "+good)
+	require.Equal(t, http.StatusOK, resp.StatusCode, "the alias is the same endpoint: %s", body)
+	gatewayWide := mint(t, s, "agent", "s", forResource(w.url, "mcp:call"))
+	resp, body = w.request("POST", "/mcp/other", initialize, "Authorization", "Bearer "+gatewayWide)
+	require.Equal(t, http.StatusOK, resp.StatusCode, "a token for the gateway as a whole: %s", body)
+
+	for name, c := range map[string]struct {
+		path    string
+		headers []string
+		status  int
+	}{
+		"audience of another path":      {"/mcp/other", []string{"Authorization", "Bearer " + good}, 401},
+		"audience of a server, on /mcp": {"/mcp", []string{"Authorization", "Bearer " + good}, 401},
+		"another issuer":                {"/mcp/demo", []string{"Authorization", "Bearer " + mint(t, foreign, "agent", "s", forResource(demo, "mcp:call"))}, 401},
+		"no audience asked for":         {"/mcp/demo", []string{"Authorization", "Bearer " + mint(t, s, "agent", "s", forResource("", "mcp:call"))}, 401},
+		"audience of a forged host": {"/mcp/demo", []string{
+			"Authorization", "Bearer " + mint(t, s, "agent", "s", forResource("https://elsewhere.example/mcp/demo", "mcp:call")),
+			"X-Forwarded-Host", "elsewhere.example", "Forwarded", "host=elsewhere.example;proto=https",
+		}, 401},
+		"in the query":                 {"/mcp/demo?access_token=" + good, nil, 401},
+		"in a cookie":                  {"/mcp/demo", []string{"Cookie", "__Host-grantway_session=" + good}, 401},
+		"two Authorization headers":    {"/mcp/demo", []string{"Authorization", "Bearer " + good, "Authorization", "Bearer x"}, 401},
+		"as a Cloudflare Access token": {"/mcp/demo", []string{"Cf-Access-Jwt-Assertion", good}, 401},
+		"without a matching grant":     {"/mcp/demo", []string{"Authorization", "Bearer " + mint(t, s, "agent", "s", forResource(demo, "mcp:admin"))}, 403},
+		"a tampered signature":         {"/mcp/demo", []string{"Authorization", "Bearer " + good[:len(good)-4] + "AAAA"}, 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp, body := w.request("POST", c.path, initialize, c.headers...)
+			require.Equal(t, c.status, resp.StatusCode, body)
+			challenge := resp.Header.Get("WWW-Authenticate")
+			path, _, _ := strings.Cut(c.path, "?")
+			assert.Contains(t, challenge, `resource_metadata="`+w.url+"/.well-known/oauth-protected-resource"+path+`"`)
+			if c.status == http.StatusForbidden {
+				assert.Contains(t, challenge, `error="insufficient_scope", scope="mcp:call"`)
+			}
+			assert.NotContains(t, body, good[:40])
+		})
+	}
+
+	t.Run("may not manage", func(t *testing.T) {
+		resp, _ := w.request("GET", "/v1/keys", "", "Authorization", "Bearer "+gatewayWide)
+		assert.Equal(t, http.StatusForbidden, resp.StatusCode)
 	})
-	require.Equal(t, http.StatusCreated, created.StatusCode, "%s", created.text)
-	made := g.admin(t, "POST", "/v1/keys", map[string]any{"name": "alice", "all_servers": true})
-	require.Equal(t, http.StatusCreated, made.StatusCode, "%s", made.text)
-	key := made.object(t)["key"].(string)
-	call := func(credential string) int {
-		a := g.anonymous(t, "POST", "/mcp/files", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, "Authorization", "Bearer "+credential,
-			"Accept", "application/json, text/event-stream", "Mcp-Protocol-Version", "2025-11-25")
-		return a.StatusCode
-	}
-	require.Equal(t, http.StatusForbidden, call(key))
+	t.Run("a removed issuer's tokens end at once", func(t *testing.T) {
+		w.trust()
+		resp, _ := w.request("POST", "/mcp/demo", initialize, "Authorization", "Bearer "+good)
+		assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+	})
+}
 
-	// A person connects at the page of the gateway.
-	p := newPerson(t, g)
-	resp, page := p.do(http.MethodPost, g.url+"/connect/files", url.Values{"key": {key}, "action": {"connect"}})
-	require.Equal(t, http.StatusOK, resp.StatusCode, page)
-	back := p.follow(refresh(resp))
-	other := newPerson(t, g)
-	resp, page = other.do(http.MethodGet, back, nil)
-	assert.Equal(t, http.StatusBadRequest, resp.StatusCode, "another browser: %s", page)
-	resp, page = p.do(http.MethodGet, back, nil)
-	require.Equal(t, http.StatusOK, resp.StatusCode, page)
-	resp, _ = p.do(http.MethodGet, back, nil)
-	assert.Equal(t, http.StatusBadRequest, resp.StatusCode, "once")
-	require.Equal(t, http.StatusOK, call(key))
+func TestClaimsGrantRoles(t *testing.T) {
+	w := newRealm(t)
+	s := w.newIssuer(authserver.Client{ID: "ops", Secrets: []string{"s"}})
+	w.trust(map[string]any{"issuer": s.Issuer(), "audiences": []string{"grantway-admin"}, "name_claim": "client_id", "grants": []any{
+		map[string]any{"claim": "scope", "value": "mcp:admin", "role": "admin"},
+	}})
+	token := mint(t, s, "ops", "s", url.Values{"scope": {"mcp:admin"}, "audience": {"grantway-admin"}})
+	got, body := w.request("GET", "/v1/keys", "", "Authorization", "Bearer "+token)
+	assert.Equal(t, http.StatusOK, got.StatusCode, body)
+}
 
-	// An MCP client that knows nothing but OAuth.
-	redirect, verifier := "http://127.0.0.1:33333/cb", strings.Repeat("v", 60)
-	registered := g.anonymous(t, "POST", "/files/register", map[string]any{"client_name": "Editor", "redirect_uris": []string{redirect}})
-	require.Equal(t, http.StatusCreated, registered.StatusCode, "%s", registered.text)
-	id := registered.object(t)["client_id"].(string)
-	sum := sha256.Sum256([]byte(verifier))
-	query := url.Values{
-		"response_type": {"code"}, "client_id": {id}, "redirect_uri": {redirect}, "state": {"s"}, "code_challenge_method": {"S256"},
-		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])},
-	}
-	resp, page = p.do(http.MethodGet, g.url+"/files/authorize?"+query.Encode(), nil)
-	require.Equal(t, http.StatusOK, resp.StatusCode, page)
-	assert.Contains(t, resp.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'")
-	m := ticket.FindStringSubmatch(page)
-	require.NotNil(t, m, page)
-	resp, page = p.do(http.MethodPost, g.url+"/files/authorize", url.Values{"ticket": {html.UnescapeString(m[1])}, "decision": {"allow"}, "key": {key}})
-	require.Equal(t, http.StatusOK, resp.StatusCode, page)
-	at, err := url.Parse(refresh(resp))
-	require.NoError(t, err)
-	require.NotEmpty(t, at.Query().Get("code"), "connected already: straight back to the client")
-	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {id}, "code": {at.Query().Get("code")}, "redirect_uri": {redirect}, "code_verifier": {verifier}}
-	spend := func() answer {
-		a, err := g.send(t.Context(), "POST", "/files/token", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
-		require.NoError(t, err)
-		return a
-	}
-	a := spend()
-	require.Equal(t, http.StatusOK, a.StatusCode, "%s", a.text)
-	assert.Equal(t, http.StatusOK, call(a.object(t)["access_token"].(string)))
-	assert.Equal(t, http.StatusBadRequest, spend().StatusCode, "a code is good once")
+func TestCloudflareAccess(t *testing.T) {
+	w := newRealm(t)
+	s := w.newIssuer(authserver.Client{ID: "team", Secrets: []string{"s"}, DefaultAudience: "aud-tag-of-the-application"})
+	w.trust(map[string]any{"issuer": s.Issuer(), "jwks_url": s.KeysURL(), "cloudflare_access": true, "audiences": []string{"aud-tag-of-the-application"}, "grants": []any{
+		map[string]any{"claim": "sub", "value": "team", "role": "admin"},
+	}})
+	token := mint(t, s, "team", "s", forResource(""))
+	resp, body := w.request("GET", "/v1/keys", "", "Cf-Access-Jwt-Assertion", token)
+	require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	resp, body = w.request("POST", "/v1/keys", `{"name":"x"}`, "Cf-Access-Jwt-Assertion", token)
+	assert.Equal(t, http.StatusForbidden, resp.StatusCode, "a browser adds this header by itself, so a change needs the CSRF header")
+	assert.Contains(t, body, "csrf_rejected")
+	resp, body = w.request("POST", "/v1/keys", `{"name":"x"}`, "Cf-Access-Jwt-Assertion", token, "X-Grantway-CSRF", "1")
+	assert.Equal(t, http.StatusCreated, resp.StatusCode, body)
+	resp, _ = w.request("POST", "/v1/keys", `{"name":"x"}`, "Cf-Access-Jwt-Assertion", token, "X-Grantway-CSRF", "1", "Origin", "https://evil.example")
+	assert.Equal(t, http.StatusForbidden, resp.StatusCode)
+	resp, _ = w.request("GET", "/v1/keys", "", "Authorization", "Bearer "+token)
+	assert.Equal(t, http.StatusUnauthorized, resp.StatusCode, "an identity token of Cloudflare Access is not a bearer token")
+}
 
-	gone := g.anonymous(t, "DELETE", "/v1/mcp/server/files/connection", nil, "Authorization", "Bearer "+key)
-	assert.Equal(t, http.StatusNoContent, gone.StatusCode, "%s", gone.text)
-	// Another instance may use the token on until it looks again (GRANTWAY_TOKEN_RECHECK_SECONDS).
-	st := g.anonymous(t, "GET", "/v1/mcp/server/files/connection", nil, "Authorization", "Bearer "+key)
-	assert.Equal(t, false, st.object(t)["connected"], "%s", st.text)
+func TestProtectedResourceMetadata(t *testing.T) {
+	w := newRealm(t)
+	resp, body := w.request("GET", "/.well-known/oauth-protected-resource/mcp/demo", "")
+	assert.Equal(t, http.StatusNotFound, resp.StatusCode, "without an issuer there is nothing to point at")
+	assert.Contains(t, body, "no_authorization_server")
+	resp, _ = w.request("POST", "/mcp/demo", initialize)
+	assert.NotContains(t, resp.Header.Get("WWW-Authenticate"), "resource_metadata")
+
+	s := w.newIssuer()
+	w.trust(map[string]any{"issuer": s.Issuer(), "scopes_supported": []string{"mcp:call"}, "grants": []any{map[string]any{"all_servers": true}}})
+	for path, resource := range map[string]string{"": "", "/mcp": "/mcp", "/mcp/demo": "/mcp/demo", "/demo/mcp": "/demo/mcp", "/mcp/demo/": "/mcp/demo"} {
+		resp, body := w.request("GET", "/.well-known/oauth-protected-resource"+path, "", "Origin", "https://app.example")
+		require.Equal(t, http.StatusOK, resp.StatusCode, body)
+		assert.Equal(t, "*", resp.Header.Get("Access-Control-Allow-Origin"))
+		var m map[string]any
+		require.NoError(t, json.Unmarshal([]byte(body), &m))
+		assert.Equal(t, w.url+resource, m["resource"], path)
+		assert.Equal(t, []any{s.Issuer()}, m["authorization_servers"])
+		assert.Equal(t, []any{"header"}, m["bearer_methods_supported"])
+		assert.Equal(t, []any{"mcp:call"}, m["scopes_supported"])
+	}
+	resp, _ = w.request("GET", "/.well-known/oauth-protected-resource/v1/keys", "")
+	assert.Equal(t, http.StatusNotFound, resp.StatusCode)
+	resp, _ = w.request("POST", "/mcp/demo", initialize, "X-Forwarded-Host", "evil.example")
+	assert.Equal(t, fmt.Sprintf(`Bearer resource_metadata="%s/.well-known/oauth-protected-resource/mcp/demo", scope="mcp:call"`, w.url), resp.Header.Get("WWW-Authenticate"))
+}
+
+func TestIssuerSettingsAreChecked(t *testing.T) {
+	w := newRealm(t)
+	for name, body := range map[string]string{
+		"private keys URL":         `{"jwt_issuers":[{"issuer":"https://idp.example.com","jwks_url":"https://169.254.169.254/latest","grants":[{"all_servers":true}]}]}`,
+		"decimal address":          `{"jwt_issuers":[{"issuer":"https://2130706433/","grants":[{"all_servers":true}]}]}`,
+		"IPv4 in IPv6":             `{"jwt_issuers":[{"issuer":"https://[::ffff:10.0.0.1]","grants":[{"all_servers":true}]}]}`,
+		"plain http":               `{"jwt_issuers":[{"issuer":"http://idp.example.com","grants":[{"all_servers":true}]}]}`,
+		"none":                     `{"jwt_issuers":[{"issuer":"https://idp.example.com","algorithms":["none"],"grants":[{"all_servers":true}]}]}`,
+		"HS256":                    `{"jwt_issuers":[{"issuer":"https://idp.example.com","algorithms":["HS256"],"grants":[{"all_servers":true}]}]}`,
+		"everybody administers":    `{"jwt_issuers":[{"issuer":"https://idp.example.com","grants":[{"role":"admin"}]}]}`,
+		"no grant":                 `{"jwt_issuers":[{"issuer":"https://idp.example.com","grants":[]}]}`,
+		"Access without audience":  `{"jwt_issuers":[{"issuer":"https://t.cloudflareaccess.com","cloudflare_access":true,"grants":[{"all_servers":true}]}]}`,
+		"unknown server":           `{"jwt_issuers":[{"issuer":"https://idp.example.com","grants":[{"servers":["nowhere"]}]}]}`,
+		"twice":                    `{"jwt_issuers":[{"issuer":"https://idp.example.com","grants":[{"all_servers":true}]},{"issuer":"https://idp.example.com","grants":[{"all_servers":true}]}]}`,
+		"offline_access in scopes": `{"jwt_issuers":[{"issuer":"https://idp.example.com","scopes_supported":["offline_access"],"grants":[{"all_servers":true}]}]}`,
+	} {
+		status, out := w.do("PUT", "/v1/settings/issuers", body)
+		assert.Equal(t, http.StatusUnprocessableEntity, status, "%s: %v", name, out)
+	}
+	status, _ := w.do("PUT", "/v1/settings/issuers", `{"jwt_issuers":[{"issuer":"https://idp.example.com","grant":[]}]}`)
+	assert.Equal(t, http.StatusBadRequest, status, "an unknown field is a mistake")
+}
+
+func TestClientCredentialsExtensionIsAdvertised(t *testing.T) {
+	w := newRealm(t)
+	w.m2m("demo")
+	w.m2m("other")
+	discover := func() string {
+		_, body := w.request("POST", "/mcp", `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`,
+			"Authorization", "Bearer "+w.adminKey, "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "server/discover")
+		return body
+	}
+	assert.NotContains(t, discover(), "oauth-client-credentials")
+	s := w.newIssuer()
+	w.trust(map[string]any{"issuer": s.Issuer(), "grants": []any{map[string]any{"all_servers": true}}})
+	assert.Contains(t, discover(), `"extensions":{"io.modelcontextprotocol/oauth-client-credentials":{}}`)
 }

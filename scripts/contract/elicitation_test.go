@@ -1,4 +1,4 @@
-package worker_test
+package contract
 
 import (
 	"context"
@@ -21,7 +21,7 @@ func TestOfficialClientIsAskedToConnect(t *testing.T) {
 	for _, version := range []string{"2025-11-25", "2026-07-28"} {
 		for path, prefix := range map[string]string{"/mcp/files": "", "/mcp": "files__"} {
 			t.Run(version+" "+path, func(t *testing.T) {
-				w := newInteractiveWorld(t, authserver.Options{Registration: true}, "")
+				w := newInteractiveRealm(t, authserver.Options{Registration: true}, "")
 				alice := w.key("alice")
 				var asked []string
 				connect := func(at string) {
@@ -39,7 +39,7 @@ func TestOfficialClientIsAskedToConnect(t *testing.T) {
 				}
 				c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, options)
 				s, err := c.Connect(t.Context(), &sdk.StreamableClientTransport{
-					Endpoint: w.gateway.URL + path, HTTPClient: &http.Client{Transport: bearer(alice)}, DisableStandaloneSSE: true,
+					Endpoint: w.url + path, HTTPClient: &http.Client{Transport: bearer(alice)}, DisableStandaloneSSE: true,
 				}, &sdk.ClientSessionOptions{ProtocolVersion: version})
 				require.NoError(t, err)
 				defer func() { _ = s.Close() }()
@@ -56,7 +56,7 @@ func TestOfficialClientIsAskedToConnect(t *testing.T) {
 					_, err = s.CallTool(t.Context(), call)
 				}
 				require.NoError(t, err)
-				assert.Equal(t, []string{w.gateway.URL + "/connect/files"}, asked)
+				assert.Equal(t, []string{w.url + "/connect/files"}, asked)
 				tools, err := s.ListTools(t.Context(), nil)
 				require.NoError(t, err)
 				assert.NotEmpty(t, tools.Tools)
@@ -77,11 +77,11 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 // error that holds the URL for everybody else.
 func TestLegacyClientIsAskedToConnect(t *testing.T) {
 	const call = `{"jsonrpc":"2.0","id":"a1","method":"tools/call","params":{"name":"%secho","arguments":{"message":"hi"}}}`
-	w := newInteractiveWorld(t, authserver.Options{Registration: true}, "")
+	w := newInteractiveRealm(t, authserver.Options{Registration: true}, "")
 	alice := w.key("alice")
-	at := w.gateway.URL + "/connect/files"
+	at := w.url + "/connect/files"
 	open := func(path, version, capabilities string) (status int, session string) {
-		resp, body := w.send("POST", path, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"`+version+`","capabilities":`+capabilities+`,"clientInfo":{"name":"t","version":"1"}}}`, "Authorization", "Bearer "+alice)
+		resp, body := w.request("POST", path, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"`+version+`","capabilities":`+capabilities+`,"clientInfo":{"name":"t","version":"1"}}}`, "Authorization", "Bearer "+alice)
 		if resp.StatusCode != http.StatusOK {
 			assert.Contains(t, body, `"url":"`+at+`"`, "an error that says where to connect")
 		}
@@ -109,7 +109,7 @@ func TestLegacyClientIsAskedToConnect(t *testing.T) {
 		require.Equal(t, http.StatusOK, status, path)
 		require.NotEmpty(t, session)
 		headers := []string{"Authorization", "Bearer " + alice, "Mcp-Protocol-Version", "2025-11-25"}
-		resp, text := w.send("POST", path, body, append(headers, "Mcp-Session-Id", session)...)
+		resp, text := w.request("POST", path, body, append(headers, "Mcp-Session-Id", session)...)
 		require.Equal(t, http.StatusOK, resp.StatusCode, text)
 		var answer struct {
 			ID    string
@@ -130,13 +130,43 @@ func TestLegacyClientIsAskedToConnect(t *testing.T) {
 		assert.Contains(t, e.Message, at)
 		assert.NotContains(t, text, alice)
 		if path == "/mcp" { // no session: nobody knows what the client can do
-			resp, text = w.send("POST", path, body, headers...)
+			resp, text = w.request("POST", path, body, headers...)
 			assert.Equal(t, http.StatusForbidden, resp.StatusCode)
 			assert.Contains(t, text, `"url":"`+at+`"`)
 		}
 		other := []string{"Authorization", "Bearer " + w.key("other"), "Mcp-Protocol-Version", "2025-11-25", "Mcp-Session-Id", session}
-		resp, text = w.send("POST", path, body, other...)
+		resp, text = w.request("POST", path, body, other...)
 		assert.NotContains(t, text, "-32042", "a session is its caller's")
 		assert.GreaterOrEqual(t, resp.StatusCode, 400)
+	}
+}
+
+func TestCallerWithoutConnectionIsTold(t *testing.T) {
+	w := newInteractiveRealm(t, authserver.Options{Registration: true}, "")
+	alice := w.key("alice")
+	url := w.url + "/connect/files"
+	call := func(capabilities, more string) (*http.Response, string) {
+		return w.request("POST", "/mcp/files", `{"jsonrpc":"2.0","id":"a1","method":"tools/call","params":{"name":"echo","arguments":{"message":"hi"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":`+capabilities+`}`+more+`}}`,
+			"Authorization", "Bearer "+alice, "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "echo")
+	}
+	resp, body := call(`{}`, "")
+	assert.Equal(t, http.StatusForbidden, resp.StatusCode)
+	assert.Contains(t, body, `"url":"`+url+`"`)
+	assert.Contains(t, body, `connect your account at `+url)
+
+	resp, body = call(`{"elicitation":{"url":{}}}`, "")
+	require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	assert.JSONEq(t, `{"jsonrpc":"2.0","id":"a1","result":{"resultType":"input_required","inputRequests":{"grantway_connect":{"method":"elicitation/create","params":{
+		"mode":"url","url":"`+url+`","message":"Server files needs your authorization: connect your account at `+url+`."}}}}}`, body)
+	assert.NotContains(t, body, alice)
+
+	b := newBrowser(t)
+	resp, page := b.get(b.authorize(w.begin(b, alice, "files", "")))
+	require.Equal(t, http.StatusOK, resp.StatusCode, page)
+	resp, body = call(`{"elicitation":{"url":{}}}`, `,"inputResponses":{"grantway_connect":{"action":"accept"}}`)
+	require.Equal(t, http.StatusOK, resp.StatusCode, body)
+	assert.NotContains(t, body, "input_required")
+	for _, r := range w.server.Requests() {
+		assert.NotContains(t, string(r.Body), "grantway_connect", "the answer was for the gateway")
 	}
 }

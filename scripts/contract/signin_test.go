@@ -1,4 +1,4 @@
-package worker_test
+package contract
 
 import (
 	"crypto/ecdsa"
@@ -82,23 +82,22 @@ func newProvider(t *testing.T) *provider {
 	return p
 }
 
-func (w *world) signIn(b *browser, p *provider) (*http.Response, string) {
+func (w *realm) signIn(b *browser, p *provider) (*http.Response, string) {
 	w.t.Helper()
-	resp, body := b.get(w.gateway.URL + "/signin?return_to=/ui/servers")
+	resp, body := b.get(w.url + "/signin?return_to=/ui/servers")
 	require.Equal(w.t, http.StatusFound, resp.StatusCode, body)
 	return b.get(b.authorize(resp.Header.Get("Location")))
 }
 
 func TestSignIn(t *testing.T) {
-	w, p := newWorld(t), newProvider(t)
-	_, body := w.send("GET", "/signin/status", "")
+	w, p := newRealm(t), newProvider(t)
+	_, body := w.request("GET", "/signin/status", "")
 	assert.JSONEq(t, `{"enabled":false,"url":"/signin"}`, body)
-	resp, _ := w.send("GET", "/signin", "")
+	resp, _ := w.request("GET", "/signin", "")
 	assert.Equal(t, http.StatusNotFound, resp.StatusCode)
 
 	configure := func(grants string) {
-		status, out := w.do("PUT", "/v1/settings/sign-in", `{"issuer":"`+p.URL+`","client_id":"ui","client_secret":"ui-secret","scopes":["email"],"name_claim":"email","grants":`+grants+`}`)
-		require.Equal(t, http.StatusOK, status, "%v", out)
+		out := w.set("/v1/settings/sign-in", `{"issuer":"`+p.URL+`","client_id":"ui","client_secret":"ui-secret","scopes":["email"],"name_claim":"email","grants":`+grants+`}`, `{"issuer":""}`)
 		assert.Equal(t, true, out["has_secret"])
 		assert.NotContains(t, out, "client_secret")
 	}
@@ -107,13 +106,13 @@ func TestSignIn(t *testing.T) {
 	resp, body = w.signIn(b, p)
 	require.Equal(t, http.StatusSeeOther, resp.StatusCode, body)
 	assert.Equal(t, "/ui/servers", resp.Header.Get("Location"))
-	resp, body = b.get(w.gateway.URL + "/v1/session")
+	resp, body = b.get(w.url + "/v1/session")
 	require.Equal(t, http.StatusOK, resp.StatusCode, body)
 	assert.Contains(t, body, `"name":"ada@example.com"`)
 	assert.Contains(t, body, `"role":"viewer"`)
-	resp, _ = b.get(w.gateway.URL + "/v1/keys")
+	resp, _ = b.get(w.url + "/v1/keys")
 	assert.Equal(t, http.StatusOK, resp.StatusCode)
-	r, err := http.NewRequest("POST", w.gateway.URL+"/v1/keys", strings.NewReader(`{"name":"x"}`))
+	r, err := http.NewRequest("POST", w.url+"/v1/keys", strings.NewReader(`{"name":"x"}`))
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Grantway-CSRF", "1")
@@ -140,7 +139,7 @@ func TestSignIn(t *testing.T) {
 		}
 		p.claims = map[string]any{}
 		mallory := newBrowser(t)
-		resp, _ := mallory.get(w.gateway.URL + "/signin")
+		resp, _ := mallory.get(w.url + "/signin")
 		back := mallory.authorize(resp.Header.Get("Location"))
 		resp, _ = newBrowser(t).get(back)
 		assert.Equal(t, http.StatusBadRequest, resp.StatusCode, "another browser: login CSRF")
@@ -148,48 +147,47 @@ func TestSignIn(t *testing.T) {
 		assert.Equal(t, http.StatusBadRequest, resp.StatusCode, "forged state")
 		for _, to := range []string{"https://evil.example/ui/", "//evil.example", "/ui/../v1", "/v1/keys"} {
 			b := newBrowser(t)
-			resp, _ := b.get(w.gateway.URL + "/signin?return_to=" + url.QueryEscape(to))
+			resp, _ := b.get(w.url + "/signin?return_to=" + url.QueryEscape(to))
 			resp, _ = b.get(b.authorize(resp.Header.Get("Location")))
 			assert.Equal(t, "/ui/", resp.Header.Get("Location"), to)
 		}
 	})
 
 	configure(`[{"claim":"email","value":"root@example.com","role":"admin"}]`)
-	resp, _ = b.get(w.gateway.URL + "/v1/session")
+	resp, _ = b.get(w.url + "/v1/session")
 	assert.Equal(t, http.StatusUnauthorized, resp.StatusCode, "a change of the mapping ends the sessions it made")
 	p.claims = map[string]any{"email": "root@example.com"}
 	resp, _ = w.signIn(b, p)
 	require.Equal(t, http.StatusSeeOther, resp.StatusCode)
-	_, body = b.get(w.gateway.URL + "/v1/session")
+	_, body = b.get(w.url + "/v1/session")
 	assert.Contains(t, body, `"role":"admin"`)
 	status, _ := w.do("PUT", "/v1/settings/sign-in", `{"issuer":""}`)
 	require.Equal(t, http.StatusOK, status)
-	resp, _ = b.get(w.gateway.URL + "/v1/session")
+	resp, _ = b.get(w.url + "/v1/session")
 	assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
 }
 
 // A caller who has no access key: the identity provider's word opens the connections page,
 // and what is connected there serves the same person's access tokens.
 func TestPersonConnects(t *testing.T) {
-	w := newInteractiveWorld(t, authserver.Options{Registration: true}, "")
+	w := newInteractiveRealm(t, authserver.Options{Registration: true}, "")
 	p := newProvider(t)
-	status, out := w.do("PUT", "/v1/settings/sign-in", `{"issuer":"`+p.URL+`","client_id":"ui","client_secret":"ui-secret","grants":[{"all_servers":true}]}`)
-	require.Equal(t, http.StatusOK, status, "%v", out)
+	w.set("/v1/settings/sign-in", `{"issuer":"`+p.URL+`","client_id":"ui","client_secret":"ui-secret","grants":[{"all_servers":true}]}`, `{"issuer":""}`)
 	w.trust(map[string]any{"issuer": p.URL, "audiences": []string{"ui"}, "grants": []any{map[string]any{"all_servers": true}}})
 	b := newBrowser(t)
 	resp, _ := w.signIn(b, p)
 	assert.Equal(t, http.StatusForbidden, resp.StatusCode, "the UI is not for callers")
-	_, page := b.get(w.gateway.URL + "/connect")
+	_, page := b.get(w.url + "/connect")
 	assert.Contains(t, page, "/signin?return_to=/connect")
-	resp, _ = b.get(w.gateway.URL + "/signin?return_to=/connect")
+	resp, _ = b.get(w.url + "/signin?return_to=/connect")
 	resp, page = b.get(b.authorize(resp.Header.Get("Location")))
 	require.Equal(t, http.StatusOK, resp.StatusCode, page)
 	require.Equal(t, "0; url=/connect", resp.Header.Get("Refresh"))
-	_, page = b.get(w.gateway.URL + "/connect")
+	_, page = b.get(w.url + "/connect")
 	assert.Contains(t, page, "Signed in as u1")
-	resp, page = b.post(w.gateway.URL+"/connect/files", w.gateway.URL, url.Values{"action": {"connect"}})
+	resp, page = b.post(w.url+"/connect/files", w.url, url.Values{"action": {"connect"}})
 	require.Equal(t, http.StatusOK, resp.StatusCode, page)
-	resp, page = b.get(b.authorize(strings.TrimPrefix(resp.Header.Get("Refresh"), "0; url=")))
+	resp, page = b.get(b.authorize(refresh(resp)))
 	require.Equal(t, http.StatusOK, resp.StatusCode, page)
 
 	now := time.Now().Unix()
@@ -205,6 +203,6 @@ func TestPersonConnects(t *testing.T) {
 	got, _ = w.call(token("u2"), "files")
 	assert.Equal(t, http.StatusForbidden, got)
 	assert.Equal(t, http.StatusOK, func() int { s, _ := w.do("PUT", "/v1/settings/sign-in", `{"issuer":""}`); return s }())
-	_, page = b.get(w.gateway.URL + "/connect")
+	_, page = b.get(w.url + "/connect")
 	assert.NotContains(t, page, "Signed in")
 }

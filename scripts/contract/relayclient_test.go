@@ -1,4 +1,4 @@
-package worker_test
+package contract
 
 import (
 	"encoding/json"
@@ -32,13 +32,13 @@ func publisher(t *testing.T, document string) (id string, asked *atomic.Int64) {
 // TestRelayPublishedClient: a client whose client_id is the URL of its metadata document
 // needs no registration.
 func TestRelayPublishedClient(t *testing.T) {
-	w := newInteractiveWorld(t, authserver.Options{Registration: true}, "")
+	w := newInteractiveRealm(t, authserver.Options{Registration: true}, "")
 	alice := w.key("alice")
-	_, body := w.send("GET", "/.well-known/oauth-authorization-server/files", "")
+	_, body := w.request("GET", "/.well-known/oauth-authorization-server/files", "")
 	assert.Contains(t, body, `"client_id_metadata_document_supported":true`)
 	id, asked := publisher(t, `{"client_id":"%s","client_name":"Editor","redirect_uris":["http://127.0.0.1/cb","http://[::1]/cb","https://editor.example/cb"]}`)
 
-	c := &relayClient{browser: newBrowser(t), w: w, issuer: w.gateway.URL + "/files", id: id, redirect: "http://127.0.0.1:5555/cb", verifier: strings.Repeat("v", 50)}
+	c := &relayClient{browser: newBrowser(t), w: w, issuer: w.url + "/files", id: id, redirect: "http://127.0.0.1:5555/cb", verifier: strings.Repeat("v", 50)}
 	_, page := c.get(c.address())
 	assert.Contains(t, page, "<dt>Published by</dt><dd>"+mustURL(t, id).Host+"</dd>", "the consent names who publishes it")
 	resp, page := c.get(c.authorize(c.consent(alice)))
@@ -74,7 +74,7 @@ func TestRelayPublishedClient(t *testing.T) {
 // TestRelayPublishedClientAttacks: documents that are not believed, and addresses that are
 // not asked.
 func TestRelayPublishedClientAttacks(t *testing.T) {
-	w := newInteractiveWorld(t, authserver.Options{Registration: true}, "")
+	w := newInteractiveRealm(t, authserver.Options{Registration: true}, "")
 	for name, document := range map[string]string{
 		"another client's":              `{"client_id":"https://editor.example/client.json","client_name":"Editor","redirect_uris":["https://evil.example/cb"]}`,
 		"no client_id":                  `{"client_name":"Editor","redirect_uris":["https://evil.example/cb"]}`,
@@ -88,7 +88,7 @@ func TestRelayPublishedClientAttacks(t *testing.T) {
 	} {
 		id, asked := publisher(t, document)
 		for range 2 {
-			resp, page := w.send("GET", "/files/authorize?"+url.Values{"client_id": {id}, "redirect_uri": {"https://evil.example/cb"}, "response_type": {"code"}}.Encode(), "")
+			resp, page := w.request("GET", "/files/authorize?"+url.Values{"client_id": {id}, "redirect_uri": {"https://evil.example/cb"}, "response_type": {"code"}}.Encode(), "")
 			assert.Equal(t, http.StatusBadRequest, resp.StatusCode, "%s: %s", name, page)
 			assert.Empty(t, resp.Header.Get("Location"), name)
 		}
@@ -99,11 +99,11 @@ func TestRelayPublishedClientAttacks(t *testing.T) {
 		"https://[2002:a00:1::]/c", "https://metadata.google.internal/c", "http://editor.example/c", "https://editor.example", "https://editor.example/", "https://editor.example/a/../c",
 		"https://u:p@editor.example/c", "https://editor.example/c#f", "file:///etc/passwd", "gopher://editor.example/c", "https://editor.example/" + strings.Repeat("x", 1024),
 	} {
-		resp, page := w.send("GET", "/files/authorize?"+url.Values{"client_id": {id}, "redirect_uri": {"https://evil.example/cb"}, "response_type": {"code"}}.Encode(), "")
+		resp, page := w.request("GET", "/files/authorize?"+url.Values{"client_id": {id}, "redirect_uri": {"https://evil.example/cb"}, "response_type": {"code"}}.Encode(), "")
 		assert.Equal(t, http.StatusBadRequest, resp.StatusCode, id)
 		assert.Contains(t, page, "invalid_client", id)
 	}
-	resp, body := w.send("GET", "/.well-known/oauth-authorization-server/files", "")
+	resp, body := w.request("GET", "/.well-known/oauth-authorization-server/files", "")
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	var m map[string]any
 	require.NoError(t, json.Unmarshal([]byte(body), &m))

@@ -1,4 +1,4 @@
-package worker_test
+package contract
 
 import (
 	"net/http"
@@ -28,7 +28,7 @@ func TestConnectedAs(t *testing.T) {
 		"an access token in its place":  {`"openid","mcp:call"`, "", func(reply map[string]any) { reply["id_token"] = reply["access_token"] }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newInteractiveWorld(t, authserver.Options{Registration: true, Scopes: []string{"openid", "mcp:read", "mcp:call"}}, `,"scopes":[`+c.scopes+`]`)
+			w := newInteractiveRealm(t, authserver.Options{Registration: true, Scopes: []string{"openid", "mcp:read", "mcp:call"}}, `,"scopes":[`+c.scopes+`]`)
 			alice, b := w.key("alice"), newBrowser(t)
 			at := w.begin(b, alice, "files", `{}`)
 			assert.Equal(t, strings.Contains(c.scopes, "openid"), mustURL(t, at).Query().Get("nonce") != "")
@@ -43,7 +43,7 @@ func TestConnectedAs(t *testing.T) {
 		})
 	}
 	t.Run("an ID token of another flow", func(t *testing.T) {
-		w := newInteractiveWorld(t, authserver.Options{Registration: true, Scopes: []string{"openid", "mcp:read", "mcp:call"}}, `,"scopes":["openid","mcp:call"]`)
+		w := newInteractiveRealm(t, authserver.Options{Registration: true, Scopes: []string{"openid", "mcp:read", "mcp:call"}}, `,"scopes":["openid","mcp:call"]`)
 		alice, b := w.key("alice"), newBrowser(t)
 		var first string
 		w.idp.Fail(authserver.Fault{Edit: func(reply map[string]any) { first = reply["id_token"].(string) }})
@@ -55,10 +55,10 @@ func TestConnectedAs(t *testing.T) {
 		assert.NotContains(t, w.connectionOf(alice, "files"), "account", "the nonce is another flow's")
 	})
 	t.Run("the page says it", func(t *testing.T) {
-		w := newInteractiveWorld(t, authserver.Options{Registration: true}, "")
+		w := newInteractiveRealm(t, authserver.Options{Registration: true}, "")
 		alice, b := w.key("alice"), newBrowser(t)
 		b.get(b.authorize(w.begin(b, alice, "files", `{}`)))
-		_, page := b.post(w.gateway.URL+"/connect/files", w.gateway.URL, map[string][]string{"key": {alice}})
+		_, page := b.post(w.url+"/connect/files", w.url, map[string][]string{"key": {alice}})
 		assert.Contains(t, page, "<dt>Account</dt><dd>demo-user</dd>")
 	})
 }

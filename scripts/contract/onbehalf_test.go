@@ -1,4 +1,4 @@
-package worker_test
+package contract
 
 import (
 	"crypto/ecdsa"
@@ -24,7 +24,7 @@ import (
 // assertion at the enterprise's provider, and that an access token at the server's own
 // authorization server.
 func TestEnterpriseManagedAuthorization(t *testing.T) {
-	w := newWorld(t)
+	w := newRealm(t)
 	// The enterprise: it issues the callers' tokens, and exchanges them for assertions.
 	callers := w.newIssuer(authserver.Client{ID: "alice", Secrets: []string{"s"}}, authserver.Client{ID: "bob", Secrets: []string{"s"}})
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -72,17 +72,16 @@ func TestEnterpriseManagedAuthorization(t *testing.T) {
 	server, err := mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: issuer, KeysURL: as.KeysURL()})
 	require.NoError(t, err)
 	defer func() { _ = server.Close() }()
-	status, out := w.do("POST", "/v1/mcp/server", fmt.Sprintf(`{"server_name":"erp","slug":"erp","url":%q,"transport":"http","auth_type":"oauth2","oauth2_flow":"jwt_bearer","client_id":"grantway-at-as",
+	out := w.create("erp", fmt.Sprintf(`{"server_name":"erp","slug":"erp","url":%q,"transport":"http","auth_type":"oauth2","oauth2_flow":"jwt_bearer","client_id":"grantway-at-as",
 		"token_endpoint_auth_method":"client_secret_basic","identity_token_url":"%s/token","identity_client_id":"grantway-at-idp","credentials":{"client_secret":"as-secret","identity_client_secret":"idp-secret"}}`, server.URL(), enterprise))
-	require.Equal(t, http.StatusCreated, status, "%v", out)
 	assert.NotContains(t, fmt.Sprint(out), "idp-secret")
 	w.trust(map[string]any{"issuer": callers.Issuer(), "grants": []any{map[string]any{"all_servers": true}}})
 
 	call := func(credential string) (int, string) {
-		resp, body := w.send("POST", "/mcp/erp", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, "Authorization", "Bearer "+credential, "Mcp-Protocol-Version", "2025-11-25")
+		resp, body := w.request("POST", "/mcp/erp", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, "Authorization", "Bearer "+credential, "Mcp-Protocol-Version", "2025-11-25")
 		return resp.StatusCode, body
 	}
-	alice := mint(t, callers, "alice", "s", w.gateway.URL+"/mcp/erp")
+	alice := mint(t, callers, "alice", "s", forResource(w.url+"/mcp/erp"))
 	got, body := call(alice)
 	require.Equal(t, http.StatusOK, got, body)
 	require.Len(t, seen, 1)
@@ -93,13 +92,13 @@ func TestEnterpriseManagedAuthorization(t *testing.T) {
 	got, _ = call(alice)
 	require.Equal(t, http.StatusOK, got)
 	assert.Len(t, seen, 1, "the access token is kept")
-	got, body = call(mint(t, callers, "bob", "s", w.gateway.URL+"/mcp/erp"))
+	got, body = call(mint(t, callers, "bob", "s", forResource(w.url+"/mcp/erp")))
 	require.Equal(t, http.StatusOK, got, body)
 	require.Len(t, seen, 2, "another caller is never answered with alice's token")
 	for _, r := range server.Requests() {
 		assert.NotContains(t, r.Header.Get("Authorization"), alice)
 	}
-	got, body = call(adminKey)
+	got, body = call(w.adminKey)
 	assert.Equal(t, http.StatusBadGateway, got, "never silently the administrator's: %s", body)
 	assert.Contains(t, body, "subject_token_missing")
 	assert.Len(t, seen, 2)
