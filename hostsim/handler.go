@@ -52,7 +52,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer x.body.stop()
 		event.Large = x.body
 	}
-	if err := h.pool.serve(event); err != nil {
+	if err := h.pool.serve(event, r.Header.Get("Mcp-Session-Id")); err != nil {
 		refuse(w, r, http.StatusServiceUnavailable, "instance_failed", "The gateway could not start. See the host's log.")
 		return
 	}

@@ -153,11 +153,16 @@ func (p *pool) start(s *slot) (*instance.Instance, error) {
 	return in, nil
 }
 
-// serve delivers a request to the least loaded instance. It waits for one to start
-// if none is alive.
-func (p *pool) serve(r *instance.Request) error {
+// maxSession is how many requests an instance may have under way for it still to be the one that
+// serves an MCP session.
+const maxSession = 32
+
+// serve delivers a request to the least loaded instance; one that belongs to an MCP session to the
+// instance that serves the session, so that a message about another request finds it. It waits for one to start if
+// none is alive.
+func (p *pool) serve(r *instance.Request, session string) error {
 	for range 3 {
-		in, err := p.leastLoaded()
+		in, err := p.pick(session)
 		if err != nil {
 			return err
 		}
@@ -166,6 +171,15 @@ func (p *pool) serve(r *instance.Request) error {
 		}
 	}
 	return errStartPause
+}
+
+func (p *pool) pick(session string) (*instance.Instance, error) {
+	if session != "" {
+		if in := p.home(session).current.Load(); in != nil && in.Load() < maxSession {
+			return in, nil
+		}
+	}
+	return p.leastLoaded()
 }
 
 func (p *pool) leastLoaded() (*instance.Instance, error) {
@@ -205,7 +219,7 @@ func (p *pool) Object(r *instance.Request) {
 	p.deliverObject(r, home)
 }
 
-// home is the slot where an object lives: always the same for one name.
+// home is the slot where an object lives, or a session: always the same for one name.
 func (p *pool) home(id string) *slot {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id))

@@ -30,7 +30,7 @@ func (h *Host) runScheduled(ctx context.Context, expression string) error {
 			"\n\n\ncron:" + expression,
 		Client: &scheduled{done: done},
 	}
-	if err := h.pool.serve(r); err != nil {
+	if err := h.pool.serve(r, ""); err != nil {
 		return err
 	}
 	select {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,13 +31,18 @@ type streaming struct {
 	slug string
 }
 
-func newStreaming(t *testing.T, g *gateway, serve http.HandlerFunc) *streaming {
+// newStreaming registers such a server; members are JSON members of its record.
+func newStreaming(t *testing.T, g *gateway, serve http.HandlerFunc, members ...string) *streaming {
 	t.Helper()
 	s := &streaming{Server: httptest.NewServer(serve), slug: "stream-" + strings.ToLower(rand.Text()[:8])}
 	t.Cleanup(s.CloseClientConnections)
-	a := g.admin(t, "POST", "/v1/mcp/server", map[string]any{
+	record := map[string]any{
 		"server_name": s.slug, "slug": s.slug, "url": s.URL + "/mcp", "transport": "http", "auth_type": "none", "max_concurrent_requests": 10_000,
-	})
+	}
+	for _, m := range members {
+		require.NoError(t, json.Unmarshal([]byte(m), &record))
+	}
+	a := g.admin(t, "POST", "/v1/mcp/server", record)
 	require.Equal(t, 201, a.StatusCode, "%s", a.text)
 	return s
 }

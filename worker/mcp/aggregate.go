@@ -26,28 +26,46 @@ import (
 // is missing: [{"server","code","message"}].
 const MetaUnavailable = "com.github.grantway/unavailable"
 
-// aggregate serves the endpoint of several servers. It keeps no session: a legacy client is
-// given none, which the protocol allows, so that any instance can serve any request.
+// aggregate serves the endpoint of several servers. A legacy client's session is no more than its id, so
+// that any instance can serve any request.
 func (h *Handler) aggregate(w http.ResponseWriter, r *http.Request, caller *access.Principal, refs []string) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", "POST")
-		h.fail(w, r, nil, errMethod)
-		return
-	}
 	var m jsonrpc.Message
-	body, stateless, err := h.receive(r, &m)
+	var body []byte
+	var stateless bool
+	var err error
+	switch {
+	case r.Method == http.MethodPost:
+		body, stateless, err = h.receive(r, &m)
+	case r.Method != http.MethodGet || upstream.IsModern(first(r.Header, "Mcp-Protocol-Version")):
+		w.Header().Set("Allow", "POST, GET")
+		err = errMethod
+	case !accepts(r.Header, false, true):
+		err = errAccept
+	}
+	id := ""
+	if err == nil && !stateless {
+		if id = first(r.Header, "Mcp-Session-Id"); id != "" {
+			if _, derr := h.Sessions.Decode(id, "", caller.ID); derr != nil {
+				err = errSession
+			}
+		}
+	}
+	space := &aggregate.Space{}
+	if err == nil {
+		space.Servers, err = h.scope(r, caller, refs)
+	}
 	if err != nil {
 		h.fail(w, r, m.ID, err)
 		return
 	}
-	space := &aggregate.Space{}
-	if space.Servers, err = h.scope(r, caller, refs); err != nil {
-		h.fail(w, r, m.ID, err)
+	h.count.aggregated.Inc()
+	x := &exchange{h: h, w: w, r: r, caller: caller, space: space, stateless: stateless, session: id}
+	if r.Method == http.MethodGet {
+		h.listen(x, nil)
 		return
 	}
-	h.count.aggregated.Inc()
-	o := &offer{stateless: stateless, opens: h.opens(r, &m, "", caller.ID, stateless)}
-	h.serve(&exchange{h: h, w: w, r: withOffer(r, o), caller: caller, space: space, stateless: stateless}, body, &m)
+	x.r = withOffer(r, &offer{stateless: stateless, opens: h.opens(r, &m, "", caller.ID, stateless)})
+	h.serve(x, body, &m)
 }
 
 // scope answers the servers of an aggregated request: those named, by the path or
@@ -111,7 +129,8 @@ type exchange struct {
 	r         *http.Request
 	caller    *access.Principal
 	space     *aggregate.Space
-	stateless bool // the client's era
+	stateless bool   // the client's era
+	session   string // id of a legacy client's session with the gateway; "" without one
 	out       sink
 }
 
@@ -124,6 +143,7 @@ func (h *Handler) serve(x *exchange, body []byte, m *jsonrpc.Message) {
 	x.out.w, x.out.stateless = x.w, x.stateless
 	switch m.Kind {
 	case jsonrpc.Notification, jsonrpc.Response:
+		x.notified(m)
 		x.w.WriteHeader(http.StatusAccepted)
 		return
 	case jsonrpc.Batch:
@@ -134,7 +154,7 @@ func (h *Handler) serve(x *exchange, body []byte, m *jsonrpc.Message) {
 		h.fail(x.w, x.r, m.ID, unsupported(m.ProtocolVersion))
 		return
 	}
-	if x.stateless && m.Method == "subscriptions/listen" {
+	if x.stateless && m.Method == listenMethod {
 		h.listen(x, m)
 		return
 	}
@@ -200,6 +220,8 @@ func (h *Handler) serveBatch(x *exchange, body []byte) {
 			return false
 		case err != nil:
 			answers = append(answers, jsonrpc.AppendError(nil, m.ID, err))
+		case m.Kind == jsonrpc.Notification:
+			x.notified(m)
 		case m.Kind == jsonrpc.Request:
 			result, err := x.dispatch(m, false)
 			if err != nil {
@@ -229,7 +251,16 @@ func errUnknownMethod(method string) *jsonrpc.Error {
 
 // dispatch answers one request. notify says that notifications can be sent before the result.
 func (x *exchange) dispatch(m *jsonrpc.Message, notify bool) (json.RawMessage, error) {
-	ctx := x.r.Context()
+	ctx, done := x.h.underWay.begin(x, m)
+	defer done()
+	result, err := x.answer(ctx, m, notify)
+	if context.Cause(ctx) == errCancelled {
+		return nil, errCancelled
+	}
+	return result, err
+}
+
+func (x *exchange) answer(ctx context.Context, m *jsonrpc.Message, notify bool) (json.RawMessage, error) {
 	switch m.Method {
 	case "initialize":
 		if !x.stateless {
@@ -369,7 +400,7 @@ func (x *exchange) forward(ctx context.Context, m *jsonrpc.Message, rec *registr
 		call.LogLevel = m.LogLevel
 	}
 	call.Notification = func(raw []byte, n *jsonrpc.Message) error {
-		x.h.Lists.Heard(ctx, rec, n)
+		x.h.Lists.Heard(ctx, t, n)
 		if notify && x.passes(m, n) {
 			return x.out.event(raw)
 		}
@@ -444,18 +475,16 @@ func (x *exchange) initialize(ctx context.Context, m *jsonrpc.Message) (json.Raw
 	if err != nil {
 		return nil, err
 	}
-	if opens := offerOf(x.r).opens; x.space.Plain || opens {
-		// The id tells every instance that this client is to be bridged, or what it can do.
-		s := session.Session{Caller: x.caller.ID, Version: version, Opened: time.Now(), OpensURLs: opens}
-		if x.space.Plain {
-			s.Server = x.space.Servers[0].ServerID
-		}
-		id, err := x.h.Sessions.Encode(s)
-		if err != nil {
-			return nil, err
-		}
-		x.w.Header()["Mcp-Session-Id"] = []string{id}
+	// The id tells every instance that this client is to be bridged, and what it can do.
+	s := session.Session{Caller: x.caller.ID, Version: version, Opened: time.Now(), OpensURLs: offerOf(x.r).opens}
+	if x.space.Plain {
+		s.Server = x.space.Servers[0].ServerID
 	}
+	id, err := x.h.Sessions.Encode(s)
+	if err != nil {
+		return nil, err
+	}
+	x.w.Header()["Mcp-Session-Id"] = []string{id}
 	o := rawjson.Object{}
 	o.SetText("protocolVersion", version)
 	o.Set("capabilities", d.capabilities)
@@ -502,7 +531,7 @@ type description struct {
 }
 
 // describe merges what the servers say of themselves.
-func (x *exchange) describe(ctx context.Context, notify bool) (*description, error) {
+func (x *exchange) describe(ctx context.Context, subscribable bool) (*description, error) {
 	recs := x.space.Servers
 	parts := make([]rawjson.Object, len(recs))
 	failed := make([]error, len(recs))
@@ -541,7 +570,7 @@ func (x *exchange) describe(ctx context.Context, notify bool) (*description, err
 			}
 		}
 	}
-	d.capabilities = aggregate.Capabilities(capabilities, notify)
+	d.capabilities = aggregate.Capabilities(capabilities, subscribable)
 	d.instructions = strings.Join(instructions, "\n\n")
 	return d, nil
 }

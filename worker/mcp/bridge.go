@@ -57,8 +57,15 @@ func (h *Handler) needBridge(t upstream.Target, stateless bool) {
 // bridge serves a request in the other era than the server's.
 func (h *Handler) bridge(w http.ResponseWriter, r *http.Request, t upstream.Target, body []byte, m *jsonrpc.Message, stateless bool) {
 	h.count.bridgedReq.Inc()
-	space := &aggregate.Space{Servers: []*registry.Record{t.Record}, Plain: true}
-	h.serve(&exchange{h: h, w: w, r: r, caller: t.Caller, space: space, stateless: stateless}, body, m)
+	h.serve(h.bridging(w, r, t, stateless), body, m)
+}
+
+func (h *Handler) bridging(w http.ResponseWriter, r *http.Request, t upstream.Target, stateless bool) *exchange {
+	x := &exchange{h: h, w: w, r: r, caller: t.Caller, space: &aggregate.Space{Servers: []*registry.Record{t.Record}, Plain: true}, stateless: stateless}
+	if !stateless {
+		x.session = first(r.Header, "Mcp-Session-Id") // which is checked
+	}
+	return x
 }
 
 // otherEra reports whether the server refused the request because it speaks the other era

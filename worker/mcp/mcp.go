@@ -74,6 +74,7 @@ type Handler struct {
 	Config
 	serverInfo json.RawMessage
 	bridges    bridges
+	underWay   underWay
 	count      *counters
 }
 

@@ -80,13 +80,13 @@ func (h *Handler) passPost(w http.ResponseWriter, r *http.Request, t upstream.Ta
 		h.fail(w, r, m.ID, err)
 		return
 	}
-	h.relay(w, r, t, resp, m.ID, stateless, listing)
+	h.relay(w, r, t, resp, m.ID, stateless, listing, m.Method == listenMethod)
 }
 
 // sendPost sends the request while it holds a slot, which a subscription does not need: it
 // waits for nothing but changes.
 func (h *Handler) sendPost(r *http.Request, t upstream.Target, m *jsonrpc.Message, header http.Header, body []byte) (*http.Response, time.Duration, error) {
-	if m.Method != "subscriptions/listen" {
+	if m.Method != listenMethod {
 		slot, err := h.Gate.Slots.Take(t.Record, t.Caller)
 		if err != nil {
 			return nil, 0, err
@@ -116,7 +116,11 @@ func (h *Handler) passSession(w http.ResponseWriter, r *http.Request, t upstream
 	delete(header, "Content-Type")
 	bridged, err := h.openSession(r, t, header)
 	if err == nil && bridged {
-		w.Header().Set("Allow", "POST")
+		if r.Method == http.MethodGet {
+			h.listen(h.bridging(w, r, t, false), nil)
+			return
+		}
+		w.Header().Set("Allow", "POST, GET")
 		err = errMethod
 	}
 	if err != nil {
@@ -130,7 +134,7 @@ func (h *Handler) passSession(w http.ResponseWriter, r *http.Request, t upstream
 	}
 	// A resumed stream may bring the answer to an earlier tools/list.
 	listing := r.Method == http.MethodGet && (policy.Restricts(t.Record, t.Caller) || policy.Rewrites(t.Record))
-	h.relay(w, r, t, resp, nil, false, listing)
+	h.relay(w, r, t, resp, nil, false, listing, true)
 }
 
 // permit applies policy to every message of the body, and reports whether one asks for
@@ -253,8 +257,9 @@ func mayForward(r *http.Request, name string) bool {
 }
 
 // relay sends the answer to the client. What Go need not see goes on without it; lists of
-// tools are read, because policy, display names and SEP-2243 concern them.
-func (h *Handler) relay(w http.ResponseWriter, r *http.Request, t upstream.Target, resp *http.Response, id []byte, stateless, listing bool) {
+// tools are read, because policy, display names and SEP-2243 concern them, and so are streams of
+// notifications (watched), which say that lists have changed.
+func (h *Handler) relay(w http.ResponseWriter, r *http.Request, t upstream.Target, resp *http.Response, id []byte, stateless, listing, watched bool) {
 	if err := unrelayable(resp); err != nil {
 		_ = resp.Body.Close()
 		h.fail(w, r, id, err)
@@ -278,6 +283,11 @@ func (h *Handler) relay(w http.ResponseWriter, r *http.Request, t upstream.Targe
 	}
 	if listing && resp.StatusCode == http.StatusOK {
 		h.relayList(w, r, t, resp, id, stateless)
+		return
+	}
+	if watched && resp.StatusCode == http.StatusOK && upstream.IsSSE(resp.Header) && resp.Header["Content-Encoding"] == nil {
+		defer func() { _ = resp.Body.Close() }()
+		h.relayStream(w, r, t, resp, false, stateless)
 		return
 	}
 	if v := resp.Header["Content-Length"]; len(v) > 0 {

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -25,7 +26,7 @@ func (h *Handler) relayList(w http.ResponseWriter, r *http.Request, t upstream.T
 		return
 	}
 	if upstream.IsSSE(resp.Header) {
-		h.relayListStream(w, t, resp, limit, stateless)
+		h.relayStream(w, r, t, resp, true, stateless)
 		return
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
@@ -49,16 +50,32 @@ func (h *Handler) relayList(w http.ResponseWriter, r *http.Request, t upstream.T
 	_, _ = w.Write(b)
 }
 
-func (h *Handler) relayListStream(w http.ResponseWriter, t upstream.Target, resp *http.Response, limit int, stateless bool) {
-	w.WriteHeader(resp.StatusCode)
-	rc := http.NewResponseController(w)
-	_ = rc.Flush()
-	events := sse.NewReader(resp.Body, limit)
-	var out []byte
+// relayStream passes on a stream event by event. Lists that it says have changed are forgotten, and
+// with filter its lists of tools are changed; without, every byte stays. Comments keep it alive.
+func (h *Handler) relayStream(w http.ResponseWriter, r *http.Request, t upstream.Target, resp *http.Response, filter, stateless bool) {
+	out := &sink{w: w}
+	out.begin()
+	defer out.close()
+	body := &behind{from: resp.Body, to: out}
+	if filter {
+		body.to = io.Discard
+	}
+	events := sse.NewReader(body, h.Upstream.Limits.MaxResponse)
+	var buf []byte
 	for {
 		e, err := events.Next()
 		if err != nil {
+			if body.pass() == nil && errors.Is(err, sse.ErrTooLarge) && !filter {
+				_, _ = io.Copy(out, resp.Body) // what cannot be read can still be passed on
+			}
 			return // the client sees the stream end where the server's ended
+		}
+		var m jsonrpc.Message
+		if bytes.Contains(e.Data, []byte("list_changed")) && jsonrpc.Scan(e.Data, &m) == nil {
+			h.Lists.Heard(r.Context(), t, &m)
+		}
+		if !filter {
+			continue
 		}
 		data := e.Data
 		if len(data) > 0 {
@@ -66,12 +83,36 @@ func (h *Handler) relayListStream(w http.ResponseWriter, t upstream.Target, resp
 				return
 			}
 		}
-		out = e.Append(out[:0], data)
-		if _, err := w.Write(out); err != nil {
+		buf = e.Append(buf[:0], data)
+		if _, err := out.Write(buf); err != nil {
 			return
 		}
-		_ = rc.Flush()
 	}
+}
+
+// behind passes on what was read when more is asked for: when the reader has acted on it.
+type behind struct {
+	from  io.Reader
+	to    io.Writer
+	piece []byte
+}
+
+func (b *behind) Read(p []byte) (int, error) {
+	if err := b.pass(); err != nil {
+		return 0, err
+	}
+	n, err := b.from.Read(p)
+	b.piece = append(b.piece, p[:n]...)
+	return n, err
+}
+
+func (b *behind) pass() error {
+	if len(b.piece) == 0 {
+		return nil
+	}
+	_, err := b.to.Write(b.piece)
+	b.piece = b.piece[:0]
+	return err
 }
 
 var errNotMessage = errors.New("mcp: not a JSON-RPC message")

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"net/http"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type sink struct {
 	stop      chan struct{}
 	err       error
 	buf       []byte
+	within    bool // the last write ended inside of an event
 }
 
 func (s *sink) begun() bool {
@@ -62,6 +64,14 @@ func (s *sink) event(message []byte) error {
 	return s.writeLocked(s.buf)
 }
 
+// Write sends a piece of a stream that was made elsewhere.
+func (s *sink) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.within = !bytes.HasSuffix(b, []byte("\n\n")) && !bytes.HasSuffix(b, []byte("\n\r\n"))
+	return len(b), s.writeLocked(b)
+}
+
 func (s *sink) writeLocked(b []byte) error {
 	if s.err == nil {
 		_, s.err = s.w.Write(b)
@@ -91,7 +101,7 @@ func (s *sink) beat(stop chan struct{}) {
 func (s *sink) comment() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stop != nil && s.writeLocked([]byte(":\n\n")) == nil
+	return s.stop != nil && (s.within || s.writeLocked([]byte(":\n\n")) == nil)
 }
 
 // close ends the heartbeat. Nothing may be sent after it.

@@ -10,8 +10,8 @@ import (
 var features = [...]string{"tools", "prompts", "resources", "completions"}
 
 // Capabilities answers the union of servers' capabilities, as far as this endpoint
-// serves them. notify says that changes of lists can be told to the client.
-func Capabilities(parts []json.RawMessage, notify bool) json.RawMessage {
+// serves them. subscribable says that the client can subscribe to resources.
+func Capabilities(parts []json.RawMessage, subscribable bool) json.RawMessage {
 	out := rawjson.Object{}
 	for _, f := range features {
 		offered, changes, subscribe := false, false, false
@@ -34,10 +34,10 @@ func Capabilities(parts []json.RawMessage, notify bool) json.RawMessage {
 			continue
 		}
 		c := rawjson.Object{}
-		if notify && changes {
+		if changes {
 			c.Set("listChanged", []byte("true"))
 		}
-		if notify && subscribe {
+		if subscribable && subscribe {
 			c.Set("subscribe", []byte("true"))
 		}
 		out.Set(f, c.Encode())

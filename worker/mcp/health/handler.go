@@ -95,8 +95,8 @@ func (h *Handler) saved(ctx context.Context, rec *registry.Record, who *access.P
 	ctx, cancel := context.WithTimeoutCause(ctx, h.Timeout, upstream.ErrTimeout)
 	defer cancel()
 	h.Upstream.Forget(ctx, rec)
-	h.Lists.Invalidate(ctx, rec, "tools/list")
 	t := upstream.Target{Record: rec, Caller: who}
+	h.Lists.Invalidate(ctx, t, "tools/list")
 	return check(ctx, t, func() error { return h.Tokens.Ready(ctx, rec, who) }, h.Upstream, h.Lists, true)
 }
 

@@ -23,6 +23,7 @@ type entry struct {
 	private bool
 	size    int
 	used    time.Time
+	seen    time.Time // in KV, or put there
 }
 
 type cache struct {
@@ -37,6 +38,10 @@ const kvList = "list/"
 
 // minKVLife is the shortest life for which a page is worth a write to KV.
 const minKVLife = time.Minute
+
+// recheck is for how long a page that is in KV too is believed without a look there: another
+// instance may have forgotten it.
+const recheck = 30 * time.Second
 
 // authContext answers the authorization context in which a server's answers may be shared: one for
 // all callers where they all reach the server with the same credential, else the caller.
@@ -70,7 +75,7 @@ func (l *Lists) remembered(ctx context.Context, t upstream.Target, method string
 	now := time.Now()
 	l.cache.mu.Lock()
 	e := l.cache.entries[k]
-	if e != nil && !now.Before(e.until) {
+	if e != nil && (!now.Before(e.until) || !e.seen.IsZero() && now.Sub(e.seen) >= recheck) {
 		l.cache.remove(k)
 		e = nil
 	}
@@ -120,7 +125,7 @@ func (l *Lists) load(ctx context.Context, t upstream.Target, method, k string, n
 	if method == "tools/list" {
 		items = l.Learn(t.Record, items)
 	}
-	return &entry{items: items, next: s.Next, until: s.Until, private: s.Private, size: len(b), used: now}
+	return &entry{items: items, next: s.Next, until: s.Until, private: s.Private, size: len(b), used: now, seen: now}
 }
 
 func (l *Lists) store(ctx context.Context, t upstream.Target, method string, cursor *string, p *Page) {
@@ -133,8 +138,12 @@ func (l *Lists) store(ctx context.Context, t upstream.Target, method string, cur
 	for _, i := range p.Items {
 		e.size += len(i)
 	}
+	shared := cursor == nil && l.KV != nil && l.Background != nil && p.TTL >= minKVLife && len(kvList)+len(k) <= 512
+	if shared {
+		e.seen = now
+	}
 	l.cache.add(k, e, l.Limits)
-	if cursor != nil || l.KV == nil || l.Background == nil || p.TTL < minKVLife || len(kvList)+len(k) > 512 {
+	if !shared {
 		return
 	}
 	l.Background(ctx, func(ctx context.Context) {
@@ -148,28 +157,28 @@ func (l *Lists) store(ctx context.Context, t upstream.Target, method string, cur
 	})
 }
 
-// Invalidate forgets every page of a list, in every authorization context that this
-// instance knows.
-func (l *Lists) Invalidate(ctx context.Context, rec *registry.Record, method string) {
-	p := prefix(rec, method)
-	var first []string
+// Invalidate forgets every page of a list: here those of every authorization context, in KV those that
+// this instance knows of and the caller's. Other instances look into KV again within recheck.
+func (l *Lists) Invalidate(ctx context.Context, t upstream.Target, method string) {
+	p := prefix(t.Record, method)
+	first := []string{key(t, method, nil)}
 	l.cache.mu.Lock()
 	for k := range l.cache.entries {
 		if strings.HasPrefix(k, p) {
 			l.cache.remove(k)
-			if !strings.Contains(k[len(p):], "/") {
+			if k != first[0] && !strings.Contains(k[len(p):], "/") {
 				first = append(first, k)
 			}
 		}
 	}
 	l.cache.mu.Unlock()
-	if l.KV == nil || l.Background == nil || len(first) == 0 {
+	if l.KV == nil || l.Background == nil {
 		return
 	}
 	l.Background(ctx, func(ctx context.Context) {
 		for _, k := range first {
 			if err := l.KV.Delete(ctx, kvList+k); err != nil {
-				l.Log.WarnContext(ctx, "list not forgotten", "server_id", rec.ServerID, "error", err.Error())
+				l.Log.WarnContext(ctx, "list not forgotten", "server_id", t.Record.ServerID, "error", err.Error())
 			}
 		}
 	})

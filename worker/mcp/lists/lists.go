@@ -15,7 +15,6 @@ import (
 	"github.com/grantway/grantway/worker/mcp/rawjson"
 	"github.com/grantway/grantway/worker/mcp/upstream"
 	"github.com/grantway/grantway/worker/platform"
-	"github.com/grantway/grantway/worker/registry"
 )
 
 // Limits of lists.
@@ -121,7 +120,7 @@ func (l *Lists) fetch(ctx context.Context, t upstream.Target, method string, cur
 			reply.Result = []byte(`{"` + member(method) + `":[]}`)
 		} else {
 			if cursor != nil && reply.Error.Code == jsonrpc.CodeInvalidParams {
-				l.Invalidate(ctx, t.Record, method)
+				l.Invalidate(ctx, t, method)
 			}
 			return nil, reply.Error
 		}
@@ -214,26 +213,26 @@ func (l *Lists) CallTool(ctx context.Context, call *upstream.Call, tool string, 
 	}
 	switch reply.Error.Code {
 	case jsonrpc.CodeHeaderMismatch: // the schema is not the one that was learnt
-		l.Invalidate(ctx, call.Record, "tools/list")
+		l.Invalidate(ctx, call.Target, "tools/list")
 		if _, err := l.All(ctx, call.Target, "tools/list", nil); err != nil {
 			return reply, nil // the server's own answer tells more than this failure
 		}
 		return l.Upstream.Call(ctx, call)
 	case jsonrpc.CodeInvalidParams, jsonrpc.CodeMethodNotFound: // perhaps an unknown tool
-		l.Invalidate(ctx, call.Record, "tools/list")
+		l.Invalidate(ctx, call.Target, "tools/list")
 	}
 	return reply, nil
 }
 
 // Heard takes note of a notification: a changed list is not served from memory again.
-func (l *Lists) Heard(ctx context.Context, rec *registry.Record, m *jsonrpc.Message) {
+func (l *Lists) Heard(ctx context.Context, t upstream.Target, m *jsonrpc.Message) {
 	switch m.Method {
 	case "notifications/tools/list_changed":
-		l.Invalidate(ctx, rec, "tools/list")
+		l.Invalidate(ctx, t, "tools/list")
 	case "notifications/prompts/list_changed":
-		l.Invalidate(ctx, rec, "prompts/list")
+		l.Invalidate(ctx, t, "prompts/list")
 	case "notifications/resources/list_changed":
-		l.Invalidate(ctx, rec, "resources/list")
-		l.Invalidate(ctx, rec, "resources/templates/list")
+		l.Invalidate(ctx, t, "resources/list")
+		l.Invalidate(ctx, t, "resources/templates/list")
 	}
 }

@@ -142,7 +142,7 @@ func TestAuthorizationContexts(t *testing.T) {
 func TestInvalidation(t *testing.T) {
 	for name, f := range map[string]func(l *Lists, t upstream.Target, s *server){
 		"list_changed": func(l *Lists, target upstream.Target, _ *server) {
-			l.Heard(t.Context(), target.Record, &jsonrpc.Message{Method: "notifications/tools/list_changed"})
+			l.Heard(t.Context(), target, &jsonrpc.Message{Method: "notifications/tools/list_changed"})
 		},
 		"unknown tool": func(l *Lists, target upstream.Target, s *server) {
 			s.answer["tools/call"] = `"error":{"code":-32602,"message":"Unknown tool"}`
@@ -165,6 +165,27 @@ func TestInvalidation(t *testing.T) {
 			p.Wait()
 		})
 	}
+}
+
+// TestAnotherInstanceForgets: a list that one instance forgot is asked for by others soon.
+func TestAnotherInstanceForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := memory.New(nil), newServer(tools(600_000, "public"))
+		one, two := instance(p, s), instance(p, s)
+		for _, l := range []*Lists{one, two} {
+			_, err := l.Page(t.Context(), target(shared, "one"), "tools/list", nil, nil)
+			require.NoError(t, err)
+			p.Wait()
+		}
+		require.Equal(t, 1, s.asked["tools/list"])
+		instance(p, s).Heard(t.Context(), target(shared, "two"), &jsonrpc.Message{Method: "notifications/tools/list_changed"})
+		p.Wait()
+		time.Sleep(recheck)
+		_, err := two.Page(t.Context(), target(shared, "one"), "tools/list", nil, nil)
+		require.NoError(t, err)
+		assert.Equal(t, 2, s.asked["tools/list"])
+		p.Wait()
+	})
 }
 
 func TestACallNeverCausesAList(t *testing.T) {

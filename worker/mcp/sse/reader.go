@@ -38,7 +38,7 @@ type Reader struct {
 
 // NewReader reads events of at most limit bytes.
 func NewReader(r io.Reader, limit int) *Reader {
-	return &Reader{r: r, limit: limit, buf: make([]byte, 8<<10)}
+	return &Reader{r: r, limit: limit, buf: make([]byte, 2<<10)} // small: many streams wait for long
 }
 
 // Next answers the next event that has data or an id; io.EOF at the end of the stream,

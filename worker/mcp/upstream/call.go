@@ -159,6 +159,11 @@ func (c *Client) exchange(ctx context.Context, call *Call, s *session) (r *Reply
 			h[name] = v
 		}
 	}
+	defer func() {
+		if ctx.Err() != nil && r == nil {
+			c.cancelled(ctx, call.Target, s, id)
+		}
+	}()
 	resp, err := c.Send(ctx, call.Target, http.MethodPost, h, body)
 	if err != nil {
 		return nil, false, err
@@ -186,9 +191,6 @@ func (c *Client) exchange(ctx context.Context, call *Call, s *session) (r *Reply
 	}
 	if broken != nil && errors.Is(err, ErrEnded) {
 		err = ErrEnded
-	}
-	if ctx.Err() != nil && r == nil {
-		c.cancelled(ctx, call.Target, s, id)
 	}
 	return r, false, err
 }
