@@ -6,29 +6,23 @@ import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 
-import { keepViolations } from "./watch.mjs";
-import { api, startBrowser, startWorld } from "./world.mjs";
+import { api, makeServer, startBrowser, startWorld } from "./world.mjs";
 
 let world, browser, context, page, key, client;
 
 before(async () => {
-  world = await startWorld();
-  browser = await startBrowser();
+  world = await startWorld({ silent: true });
+  browser = await startBrowser(world);
   context = await browser.newContext();
-  context.setDefaultTimeout(20_000);
-  await context.addInitScript(keepViolations);
   page = await context.newPage();
-  const server = await api(world, "POST", "/v1/mcp/server", {
+  await makeServer(world, {
     server_name: "Files",
     slug: "files",
-    url: world.mcp,
-    transport: "http",
     auth_type: "oauth2",
     oauth2_flow: "authorization_code",
   });
-  assert.equal(server.status, 201, JSON.stringify(server.body));
-  const made = await api(world, "POST", "/v1/keys", { name: "alice", all_servers: true });
-  key = made.body.key;
+  key = (await api(world, "POST", "/v1/keys", { name: "alice", all_servers: true })).body.key;
+  browser.secret(key, "body of POST /connect", "body of POST /files/authorize", "fields");
   client = createServer((request, response) => response.end("back at the application"));
   await new Promise((resolve) => client.listen(0, "127.0.0.1", resolve));
 });
@@ -126,3 +120,5 @@ test("a page that frames the gateway's shows nothing", async () => {
   assert.equal(await frame.getByLabel("Your Grantway access key").count(), 0);
   await framing.close();
 });
+
+test("nothing was written to the console, no policy was broken, no secret appeared", () => browser.assertClean());

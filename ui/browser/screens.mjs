@@ -1,5 +1,7 @@
 // Every screen, by a name, and how to get there from a signed-in page.
 
+import { api, makeServer, registerClient } from "./world.mjs";
+
 export const screens = [
   ["servers", async (page, world) => open(page, world, "/", "MCP servers")],
   ["server-new", async (page, world) => open(page, world, "/servers/new", "Add a server")],
@@ -60,6 +62,89 @@ export const screens = [
   ["about", async (page, world) => open(page, world, "/about", "About")],
 ];
 
+/** Dialogs and menus, and how to get there. */
+export const dialogs = [
+  ["navigation-drawer", async (page, world) => narrow(page, world)],
+  ["key-edit", async (page, world) => keyAction(page, world, "Edit")],
+  ["key-rotate", async (page, world) => keyAction(page, world, "Rotate…")],
+  ["key-revoke", async (page, world) => keyAction(page, world, "Revoke…")],
+  [
+    "key-shown-once",
+    async (page, world) => {
+      await keyAction(page, world, "Rotate…");
+      await page.getByRole("button", { name: "Rotate key" }).click();
+      await page.getByTestId("new-key").waitFor();
+    },
+  ],
+  ["token-refresh", async (page, world) => dialogOf(page, world, "/servers/demo?tab=token", /^demo$/i, "Refresh…")],
+  ["token-purge", async (page, world) => dialogOf(page, world, "/servers/demo?tab=token", /^demo$/i, "Purge…")],
+  ["server-delete", async (page, world) => dialogOf(page, world, "/servers/demo", /^demo$/i, "Delete…")],
+  [
+    "servers-delete",
+    async (page, world) => {
+      await open(page, world, "/", "MCP servers");
+      for (const name of ["Search", "Ticketing"]) await page.getByRole("checkbox", { name: `Select ${name}` }).check();
+      await page.getByRole("button", { name: "Delete…" }).click();
+      await page.getByRole("dialog").waitFor();
+    },
+  ],
+  [
+    "leave",
+    async (page, world) => {
+      await open(page, world, "/servers/demo/edit", /^Edit demo$/i);
+      await page.getByRole("textbox", { name: "Description" }).fill("not saved");
+      await page.getByRole("link", { name: "Cancel" }).click();
+      await page.getByRole("dialog").waitFor();
+    },
+  ],
+  ["reseal", async (page, world) => dialogOf(page, world, "/settings", "Settings", "Re-seal secrets…")],
+  [
+    "server-interactive",
+    async (page, world) => {
+      await open(page, world, "/servers/calendar?tab=token", "Calendar");
+      await page.getByRole("heading", { name: "Your account" }).waitFor();
+    },
+  ],
+  [
+    "form-problems",
+    async (page, world) => {
+      await open(page, world, "/servers/new", "Add a server");
+      await page.getByRole("button", { name: "Add server" }).click();
+      await page.getByText("Enter a name.").waitFor();
+    },
+  ],
+  [
+    "form-private-key",
+    async (page, world) => {
+      await open(page, world, "/servers/new", "Add a server");
+      await page.getByRole("combobox", { name: "Client authentication", exact: true }).click();
+      await page.getByRole("option", { name: /private key/i }).click();
+      await page.getByText("Let Grantway make one").waitFor();
+    },
+  ],
+  ["not-found", async (page, world) => open(page, world, "/nothing", /not found|nothing/i)],
+];
+
+async function narrow(page, world) {
+  await page.setViewportSize({ width: 400, height: 800 });
+  await open(page, world, "/", "MCP servers");
+  await page.getByRole("button", { name: "Open the navigation" }).click();
+  await page.getByRole("dialog").waitFor();
+}
+
+async function dialogOf(page, world, path, heading, button) {
+  await open(page, world, path, heading);
+  await page.getByRole("button", { name: button, exact: true }).click();
+  await page.getByRole("dialog").waitFor();
+}
+
+async function keyAction(page, world, action) {
+  await open(page, world, "/keys", "Access keys");
+  await page.getByRole("button", { name: "Actions for the key ci-release-notes" }).click();
+  await page.getByRole("menuitem", { name: action }).click();
+  await page.getByRole("dialog").waitFor();
+}
+
 const litellm = `mcp_servers:
   github:
     url: https://api.githubcopilot.com/mcp/
@@ -84,17 +169,20 @@ export async function useTheme(page, theme) {
 }
 
 /** Servers, keys and calls, so that there is something to see. */
-export async function furnish(world, api, registerClient) {
+export async function furnish(world) {
   const client = await registerClient(world);
-  const make = async (record) => {
-    const answer = await api(world, "POST", "/v1/mcp/server", { transport: "http", ...record });
-    if (answer.status !== 201)
-      throw new Error(`${record.server_name}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body;
-  };
+  const make = (record) => makeServer(world, record);
+  const demo = await make({
+    server_name: "demo",
+    auth_type: "oauth2",
+    oauth2_flow: "client_credentials",
+    token_url: `${world.issuer}/token`,
+    upstream_resource: "auto",
+    scopes: ["mcp:read", "mcp:call"],
+    credentials: { client_id: client.client_id, client_secret: client.client_secret },
+  });
   const weather = await make({
     server_name: "Weather",
-    url: world.mcp,
     description: "Forecasts and observations.",
     auth_type: "oauth2",
     oauth2_flow: "client_credentials",
@@ -129,7 +217,6 @@ export async function furnish(world, api, registerClient) {
     credentials: { auth_value: "static-token" },
     disabled: true,
   });
-  const { body: demo } = await api(world, "GET", "/v1/mcp/server/demo");
   const keys = [];
   for (const key of [
     {

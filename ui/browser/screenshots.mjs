@@ -7,21 +7,20 @@ import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 import { furnish, screens, useTheme } from "./screens.mjs";
-import { api, registerClient, signIn, startBrowser, startWorld } from "./world.mjs";
+import { signIn, startBrowser, startWorld } from "./world.mjs";
 
 const folder = process.env.SCREENSHOTS ?? fileURLToPath(new URL("../../docs/images/", import.meta.url));
 const wanted = process.argv[2] ?? "";
 mkdirSync(folder, { recursive: true });
 
-const world = await startWorld();
-const browser = await startBrowser();
+const world = await startWorld({ silent: true });
+const browser = await startBrowser(world);
 let failed = false;
 try {
-  await furnish(world, api, registerClient);
+  await furnish(world);
   const width = Number(process.env.WIDTH ?? 1280);
   const context = await browser.newContext({
     viewport: { width, height: Number(process.env.HEIGHT ?? 800) },
-    reducedMotion: "reduce",
   });
   const page = await context.newPage();
   page.on("console", (message) => {

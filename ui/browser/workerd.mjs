@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { newSealingKey } from "./world.mjs";
+
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const packages = join(root, "wasm/shim/node_modules");
 
@@ -18,9 +20,10 @@ const STOP_MS = 15_000;
 export async function startWorkerd() {
   const folder = mkdtempSync(join(tmpdir(), "grantway-workerd-"));
   const adminKey = `gw_${randomBytes(24).toString("hex")}`;
+  const sealingKey = newSealingKey();
   const variables = {
     GRANTWAY_ADMIN_KEY: adminKey,
-    GRANTWAY_SEALING_KEY: randomBytes(32).toString("base64"),
+    GRANTWAY_SEALING_KEY: sealingKey,
     GRANTWAY_ALLOW_LOOPBACK: "true",
   };
   const config = readFileSync(join(root, "wrangler.toml"), "utf8")
@@ -65,5 +68,5 @@ export async function startWorkerd() {
     process.stderr.on("data", read);
     void ended.then(() => reject(new Error(`wrangler ended:\n${output}`)));
   });
-  return { url, adminKey, stop };
+  return { url, adminKey, sealingKey, log: () => output, stop };
 }

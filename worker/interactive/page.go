@@ -94,7 +94,7 @@ func (h *Handler) failPage(w http.ResponseWriter, r *http.Request, err error) {
 
 // style is the pages' style sheet.
 const style = `:root{color-scheme:light dark;font-family:system-ui,sans-serif;line-height:1.5}
-body{margin:0;padding:2rem 1rem}main{max-width:36rem;margin:0 auto}
+body{margin:0;padding:2rem 1rem;background:Canvas;color:CanvasText}main{max-width:36rem;margin:0 auto}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin:0}section{border:1px solid color-mix(in srgb,currentColor 25%,transparent);border-radius:.5rem;padding:1rem;margin:1rem 0}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem}dt{opacity:.75}dd{margin:0;overflow-wrap:anywhere}
 button{font:inherit;padding:.5rem 1rem;border-radius:.375rem;border:1px solid currentColor;background:transparent;color:inherit;cursor:pointer}

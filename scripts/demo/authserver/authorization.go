@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/url"
 	"slices"
 	"time"
@@ -17,6 +18,7 @@ import (
 type authorizationCode struct {
 	grant       grant
 	redirectURI string
+	state       string
 	challenge   string
 	nonce       string
 	expiry      time.Time
@@ -43,7 +45,7 @@ func (p *protocol) VerifyAuthRequest(ctx context.Context, r *op.Request[oidc.Aut
 	return &op.ClientRequest[oidc.AuthRequest]{Request: r, Client: c}, nil
 }
 
-// Authorize approves the request and sends the user agent back with a code (RFC 6749 §4.1.2, RFC 9207).
+// Authorize sends the user agent back with a code (RFC 6749 §4.1.2, RFC 9207), or first to the page that asks the person.
 func (p *protocol) Authorize(_ context.Context, r *op.ClientRequest[oidc.AuthRequest]) (*op.Redirect, error) {
 	client := r.Client.(*libraryClient)
 	switch {
@@ -60,28 +62,45 @@ func (p *protocol) Authorize(_ context.Context, r *op.ClientRequest[oidc.AuthReq
 	if err != nil {
 		return nil, err
 	}
-	code := rand.Text()
-	p.server.mu.Lock()
-	p.server.codes[code] = authorizationCode{
-		grant:       grant{client: client.Client, subject: p.server.options.Subject, audience: audience, scopes: r.Data.Scopes},
+	request := authorizationCode{
+		grant:       grant{client: client.Client, audience: audience, scopes: r.Data.Scopes},
 		redirectURI: r.Data.RedirectURI,
+		state:       r.Data.State,
 		challenge:   r.Data.CodeChallenge,
 		nonce:       r.Data.Nonce,
 		expiry:      p.server.options.Now().Add(CodeLifetime),
 	}
-	p.server.mu.Unlock()
 	target, err := url.Parse(r.Data.RedirectURI)
 	if err != nil {
 		return nil, oidc.ErrInvalidRequestRedirectURI()
 	}
+	if len(p.server.options.People) > 0 {
+		return op.NewRedirect(p.server.ask(request)), nil
+	}
+	return op.NewRedirect(p.server.approve(request, target, Person{Subject: p.server.options.Subject})), nil
+}
+
+// approve makes a code for the person and answers where the user agent goes with it.
+func (s *Server) approve(request authorizationCode, target *url.URL, person Person) string {
+	request.grant.subject, request.grant.person = person.Subject, &person
+	request.expiry = s.options.Now().Add(CodeLifetime)
+	code := rand.Text()
+	s.mu.Lock()
+	s.codes[code] = request
+	s.mu.Unlock()
+	return s.back(request, target, "code", code)
+}
+
+// back answers the redirect URI with the response's parameters.
+func (s *Server) back(request authorizationCode, target *url.URL, name, value string) string {
 	query := target.Query()
-	query.Set("code", code)
-	query.Set("iss", p.server.options.Issuer)
-	if r.Data.State != "" {
-		query.Set("state", r.Data.State)
+	query.Set(name, value)
+	query.Set("iss", s.options.Issuer)
+	if request.state != "" {
+		query.Set("state", request.state)
 	}
 	target.RawQuery = query.Encode()
-	return op.NewRedirect(target.String()), nil
+	return target.String()
 }
 
 // CodeExchange spends a code once (RFC 6749 §4.1.3) and checks PKCE (RFC 7636 §4.6).
@@ -114,16 +133,20 @@ func (p *protocol) CodeExchange(_ context.Context, r *op.ClientRequest[oidc.Acce
 	return reply.response(), nil
 }
 
-// idToken says who has approved (OpenID Connect Core §2), with the address SUBJECT@example.com.
+// idToken says who has approved (OpenID Connect Core §2), with the person's claims and the address SUBJECT@example.com.
 func (s *Server) idToken(g grant, nonce string) (string, error) {
 	now := s.options.Now()
 	s.mu.Lock()
 	key := s.keys[0]
 	s.mu.Unlock()
-	return sign(key, "JWT", map[string]any{
-		"iss": s.options.Issuer, "sub": g.subject, "aud": g.client.ID, "iat": now.Unix(), "exp": now.Add(s.options.TokenLifetime).Unix(),
-		"nonce": nonce, "email": g.subject + "@example.com",
+	claims := map[string]any{"email": g.subject + "@example.com"}
+	if g.person != nil {
+		maps.Copy(claims, g.person.Claims)
+	}
+	maps.Copy(claims, map[string]any{
+		"iss": s.options.Issuer, "sub": g.subject, "aud": g.client.ID, "iat": now.Unix(), "exp": now.Add(s.options.TokenLifetime).Unix(), "nonce": nonce,
 	})
+	return sign(key, "JWT", claims)
 }
 
 // RefreshToken rotates: each refresh token is good once. A second use revokes the whole family (RFC 9700 §4.14.2).
@@ -170,7 +193,7 @@ func (s *Server) mintWithRefresh(g grant, family string, refresh bool) (*tokenRe
 		return nil, err
 	}
 	if refresh {
-		reply.RefreshToken = rand.Text()
+		reply.RefreshToken = "rt-" + rand.Text()
 		s.mu.Lock()
 		s.refreshTokens[reply.RefreshToken] = refreshToken{grant: g, family: family, expiry: s.options.Now().Add(s.options.RefreshLifetime)}
 		s.mu.Unlock()

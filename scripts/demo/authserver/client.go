@@ -38,6 +38,8 @@ type Client struct {
 	Secrets []string
 	// Keys verify the assertions of private_key_jwt.
 	Keys jose.JSONWebKeySet
+	// KeysURL is where the client publishes them instead; it is read for each assertion.
+	KeysURL string
 	// Scopes the client may have; nil: all of the server. A request without scope gets all of them.
 	Scopes []string
 	// Audiences the client may ask for, as resource or audience; nil: any.

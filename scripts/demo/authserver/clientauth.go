@@ -69,7 +69,7 @@ func (p *protocol) verifyAssertionClient(ctx context.Context, cc *op.ClientCrede
 	if cc.ClientID != "" && cc.ClientID != client.ID {
 		return nil, invalidClient("client_id differs from the assertion's subject")
 	}
-	claims, err := verifyClientSignature(client, token)
+	claims, err := verifyClientSignature(ctx, client, token)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (p *protocol) verifyAssertionClient(ctx context.Context, cc *op.ClientCrede
 	return p.server.libraryClient(client), nil
 }
 
-func verifyClientSignature(client Client, token *jwt.JSONWebToken) (claims jwt.Claims, err error) {
+func verifyClientSignature(ctx context.Context, client Client, token *jwt.JSONWebToken) (claims jwt.Claims, err error) {
 	algorithm := jose.SignatureAlgorithm(token.Headers[0].Algorithm)
 	switch client.method() {
 	case MethodSecret:
@@ -95,7 +95,13 @@ func verifyClientSignature(client Client, token *jwt.JSONWebToken) (claims jwt.C
 			}
 		}
 	case MethodKey:
-		for _, key := range client.Keys.Keys {
+		keys := client.Keys
+		if client.KeysURL != "" {
+			if err := fetchJSON(ctx, client.KeysURL, &keys); err != nil {
+				return claims, invalidClient("the client's keys cannot be read: %s", err)
+			}
+		}
+		for _, key := range keys.Keys {
 			if slices.Contains(keyAlgorithms, algorithm) && (token.Headers[0].KeyID == "" || token.Headers[0].KeyID == key.KeyID) &&
 				(key.Algorithm == "" || key.Algorithm == string(algorithm)) && token.Claims(key.Key, &claims) == nil {
 				return claims, nil

@@ -39,6 +39,9 @@ type Options struct {
 	Algorithm jose.SignatureAlgorithm
 	// Subject is the user in whose name authorization requests are approved; empty: "demo-user".
 	Subject string
+	// People who have an account. Whoever is sent to the authorization endpoint chooses one of them on a page, or denies.
+	// None: every request is approved in the name of Subject, without a page.
+	People []Person
 	// Registration turns dynamic client registration on (RFC 7591).
 	Registration bool
 	// MetadataDocuments accepts a URL as client_id and reads the client's metadata there
@@ -48,6 +51,14 @@ type Options struct {
 	TrustedIssuers []TrustedIssuer
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
+}
+
+// Person has an account.
+type Person struct {
+	// Subject is the sub of the person's tokens. REQUIRED.
+	Subject string
+	// Claims are added to the person's ID tokens.
+	Claims map[string]any
 }
 
 // TrustedIssuer signs assertions and subject tokens that the server accepts.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
 
 // maxClientMetadata bounds client metadata, in bytes.
@@ -30,10 +31,11 @@ type clientMetadata struct {
 	Method       string              `json:"token_endpoint_auth_method,omitempty"`
 	Scope        string              `json:"scope,omitempty"`
 	Keys         *jose.JSONWebKeySet `json:"jwks,omitempty"`
+	KeysURL      string              `json:"jwks_uri,omitempty"`
 }
 
 func (m *clientMetadata) client() Client {
-	client := Client{ID: m.ClientID, Method: m.Method, Grants: m.Grants, RedirectURIs: m.RedirectURIs}
+	client := Client{ID: m.ClientID, Method: m.Method, Grants: m.Grants, RedirectURIs: m.RedirectURIs, KeysURL: m.KeysURL}
 	if client.Grants == nil {
 		client.Grants = []string{GrantAuthorizationCode}
 	}
@@ -70,10 +72,10 @@ func (s *Server) serveRegistration(w http.ResponseWriter, r *http.Request) {
 	case MethodNone:
 	case MethodBasic, MethodPost, MethodSecret:
 		never := int64(0)
-		metadata.ClientSecret, metadata.SecretExpiry = rand.Text(), &never
+		metadata.ClientSecret, metadata.SecretExpiry = "cs-"+rand.Text(), &never
 	case MethodKey:
-		if metadata.Keys == nil || len(metadata.Keys.Keys) == 0 {
-			refuse("invalid_client_metadata", "private_key_jwt needs jwks")
+		if metadata.KeysURL == "" && (metadata.Keys == nil || len(metadata.Keys.Keys) == 0) {
+			refuse("invalid_client_metadata", "private_key_jwt needs jwks or jwks_uri")
 			return
 		}
 	default:
@@ -86,7 +88,7 @@ func (s *Server) serveRegistration(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, scope := range client.Scopes {
-		if !slices.Contains(s.options.Scopes, scope) {
+		if scope != oidc.ScopeOpenID && !slices.Contains(s.options.Scopes, scope) {
 			refuse("invalid_client_metadata", "unknown scope "+scope)
 			return
 		}
@@ -100,27 +102,13 @@ func (s *Server) serveRegistration(w http.ResponseWriter, r *http.Request) {
 }
 
 // fetchClientMetadata reads the metadata document that a client publishes under its client_id
-// (draft-ietf-oauth-client-id-metadata-document §4). This server is for loopback, so http is accepted.
+// (draft-ietf-oauth-client-id-metadata-document §4).
 func fetchClientMetadata(ctx context.Context, id string) (Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
-	if err != nil {
-		return Client{}, err
-	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
-	if err != nil {
-		return Client{}, err
-	}
-	defer response.Body.Close()
 	var metadata clientMetadata
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxClientMetadata)).Decode(&metadata); err != nil {
-		return Client{}, err
-	}
+	err := fetchJSON(ctx, id, &metadata)
 	switch {
-	case response.StatusCode != http.StatusOK:
-		return Client{}, fmt.Errorf("metadata document: status %d", response.StatusCode)
+	case err != nil:
+		return Client{}, err
 	case metadata.ClientID != id:
 		return Client{}, fmt.Errorf("metadata document: client_id differs from its URL")
 	case metadata.Method == "":
@@ -130,4 +118,24 @@ func fetchClientMetadata(ctx context.Context, id string) (Client, error) {
 	}
 	metadata.ClientSecret = ""
 	return metadata.client(), nil
+}
+
+// fetchJSON reads what a client publishes. This server is for loopback, so http is accepted.
+func fetchJSON(ctx context.Context, url string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: status %d", url, response.StatusCode)
+	}
+	return json.NewDecoder(io.LimitReader(response.Body, maxClientMetadata)).Decode(into)
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
@@ -24,6 +25,7 @@ const (
 	revocationPath    = "/revoke"
 	keysPath          = "/jwks"
 	registrationPath  = "/register"
+	consentPath       = "/consent"
 )
 
 // Server is the authorization server. It is safe for concurrent use.
@@ -37,6 +39,7 @@ type Server struct {
 	keys           []signingKey // the first one signs
 	issued         map[string]issuedToken
 	codes          map[string]authorizationCode
+	asked          map[string]authorizationCode // requests that wait for the person
 	refreshTokens  map[string]refreshToken
 	usedAssertions map[assertionID]time.Time
 	tokenRequests  int
@@ -54,6 +57,7 @@ func New(options Options) (*Server, error) {
 		clients:        make(map[string]Client),
 		issued:         make(map[string]issuedToken),
 		codes:          make(map[string]authorizationCode),
+		asked:          make(map[string]authorizationCode),
 		refreshTokens:  make(map[string]refreshToken),
 		usedAssertions: make(map[assertionID]time.Time),
 		mints:          make(map[string]int),
@@ -90,6 +94,10 @@ func (s *Server) routes(base string) http.Handler {
 	})
 	if s.options.Registration {
 		mux.HandleFunc("POST "+base+registrationPath, s.serveRegistration)
+	}
+	if len(s.options.People) > 0 {
+		mux.HandleFunc("GET "+base+consentPath, s.serveConsent)
+		mux.HandleFunc("POST "+base+consentPath, s.serveDecision)
 	}
 	mux.Handle("/", library)
 	return mux
@@ -193,15 +201,23 @@ type Listening struct {
 	http *http.Server
 }
 
-// Listen starts a server on address, "127.0.0.1:0" for a free port. An empty Issuer becomes http://ADDRESS; an Issuer
-// that is only a path is put behind it.
+// Listen starts a server on address, "127.0.0.1:0" for a free port. An empty Issuer becomes http://ADDRESS, with the name
+// that address has and the port that it became; an Issuer that is only a path is put behind it.
 func Listen(address string, options Options) (*Listening, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	if !strings.Contains(options.Issuer, "://") {
-		options.Issuer = "http://" + listener.Addr().String() + options.Issuer
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		_, port, err := net.SplitHostPort(listener.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		options.Issuer = "http://" + net.JoinHostPort(host, port) + options.Issuer
 	}
 	server, err := New(options)
 	if err != nil {
@@ -226,6 +242,8 @@ func (s *Server) serveMetadata(w http.ResponseWriter, _ *http.Request) {
 		"revocation_endpoint":                              s.options.Issuer + revocationPath,
 		"jwks_uri":                                         s.KeysURL(),
 		"scopes_supported":                                 s.options.Scopes,
+		"subject_types_supported":                          []string{"public"},
+		"id_token_signing_alg_values_supported":            []jose.SignatureAlgorithm{s.options.Algorithm},
 		"response_types_supported":                         []string{"code"},
 		"response_modes_supported":                         []string{"query"},
 		"grant_types_supported":                            []string{GrantClientCredentials, GrantAuthorizationCode, GrantRefreshToken, GrantJWTBearer, GrantTokenExchange},

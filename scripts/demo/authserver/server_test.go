@@ -366,6 +366,57 @@ func TestAuthorizationCode(t *testing.T) {
 	assert.Equal(t, 400, refresh(second).Code, "a second use revokes the family")
 }
 
+func TestConsent(t *testing.T) {
+	server := newServer(t, Options{
+		Clients: []Client{{ID: "app", Secrets: []string{"s"}, RedirectURIs: []string{"http://127.0.0.1/cb"}}},
+		People:  []Person{{Subject: "ada", Claims: map[string]any{"groups": []string{"ops"}}}, {Subject: "eve"}},
+	})
+	verifier := strings.Repeat("v", 43)
+	sum := sha256.Sum256([]byte(verifier))
+	decide := func(subject string) url.Values {
+		recorder := httptest.NewRecorder()
+		server.ServeHTTP(recorder, httptest.NewRequest("GET", issuer+"/authorize?"+url.Values{
+			"response_type": {"code"}, "client_id": {"app"}, "redirect_uri": {"http://127.0.0.1/cb"}, "state": {"st"}, "nonce": {"n"}, "scope": {"openid"},
+			"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+		}.Encode(), nil))
+		require.Equal(t, 302, recorder.Code, recorder.Body.String())
+		page := recorder.Header().Get("Location")
+		recorder = httptest.NewRecorder()
+		server.ServeHTTP(recorder, httptest.NewRequest("GET", page, nil))
+		assert.Contains(t, recorder.Body.String(), "Allow as ada")
+		_, request, _ := strings.Cut(page, "request=")
+		form := url.Values{"request": {request}, "subject": {subject}}
+		recorder = post(server, "/consent", form, nil)
+		require.Equal(t, 303, recorder.Code)
+		assert.Equal(t, 404, post(server, "/consent", form, nil).Code, "a request is decided once")
+		u, err := url.Parse(recorder.Header().Get("Location"))
+		require.NoError(t, err)
+		return u.Query()
+	}
+	assert.Equal(t, url.Values{"error": {"access_denied"}, "state": {"st"}, "iss": {issuer}}, decide(""))
+
+	recorder := post(server, "/token", url.Values{"grant_type": {"authorization_code"}, "code": {decide("ada").Get("code")},
+		"redirect_uri": {"http://127.0.0.1/cb"}, "code_verifier": {verifier}}, basic("app", "s"))
+	require.Equal(t, 200, recorder.Code, recorder.Body.String())
+	token, err := jwt.ParseSigned(decode(t, recorder)["id_token"].(string), []jose.SignatureAlgorithm{jose.ES256})
+	require.NoError(t, err)
+	set, claims := server.Keys(), map[string]any{}
+	require.NoError(t, token.Claims(&set, &claims))
+	assert.Equal(t, []any{issuer, "ada", "app", "n", []any{"ops"}}, []any{claims["iss"], claims["sub"], claims["aud"], claims["nonce"], claims["groups"]})
+}
+
+func TestPublishedKeys(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	published := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(publicKeys(key.Public()))
+	}))
+	server := newServer(t, Options{Clients: []Client{{ID: "app", Method: MethodKey, KeysURL: published.URL}}})
+	assert.Equal(t, 200, post(server, "/token", withAssertion(assertion(t, jose.ES256, key, claimsOf("app"))), nil).Code)
+	published.Close()
+	assert.Equal(t, 401, post(server, "/token", withAssertion(assertion(t, jose.ES256, key, claimsOf("app"))), nil).Code)
+}
+
 func TestAssertionGrants(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

@@ -37,6 +37,7 @@ type grant struct {
 	audience []string
 	scopes   []string
 	actor    string
+	person   *Person // who approved
 }
 
 // tokenReply is the body of a successful token response (RFC 6749 §5.1, RFC 8693 §2.2.1).

@@ -45,6 +45,8 @@ type Options struct {
 	Audiences []string
 	// Revoked says whether the token with this jti was revoked. OPTIONAL: a plain JWT check cannot know.
 	Revoked func(id string) bool
+	// Credentials are accepted in place of an access token: values by the header that carries them, whole. OPTIONAL.
+	Credentials map[string]string
 	// Middleware stands in front of everything, for instance to inject faults. OPTIONAL.
 	Middleware func(http.Handler) http.Handler
 	// Now is the clock; nil: time.Now.

@@ -36,7 +36,9 @@ func newPair(t *testing.T) *pair {
 	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { p.idp.Close() })
-	p.mcp, err = mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: p.idp.Issuer(), KeysURL: p.idp.KeysURL(), Revoked: p.idp.Revoked, Now: now})
+	p.mcp, err = mcpserver.Listen("127.0.0.1:0", mcpserver.Options{
+		Issuer: p.idp.Issuer(), KeysURL: p.idp.KeysURL(), Revoked: p.idp.Revoked, Now: now, Credentials: map[string]string{"Authorization": "Basic Zm9vOmJheg=="},
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { p.mcp.Close() })
 	return p
@@ -138,6 +140,7 @@ func TestAuthorization(t *testing.T) {
 	}{
 		{"no token", "", "tools/list", 401, `resource_metadata="`},
 		{"basic", "Basic Zm9vOmJhcg==", "tools/list", 401, `resource_metadata="`},
+		{"a fixed credential", "Basic Zm9vOmJheg==", "tools/call", 200, ""},
 		{"garbage", "Bearer rubbish", "tools/list", 401, `error="invalid_token"`},
 		{"tampered", "Bearer " + good[:len(good)-8] + "AAAAAAAA", "tools/list", 401, `error="invalid_token"`},
 		{"other audience", "Bearer " + p.token("agent", "http://elsewhere/mcp"), "tools/list", 401, `error="invalid_token"`},

@@ -1,0 +1,125 @@
+// Every screen, dialog and page in both themes: WCAG AA by axe, and no scrolling sideways at 400 pixels.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+
+import { dialogs, furnish, screens } from "./screens.mjs";
+import { api, session, signIn, startBrowser, startWorld } from "./world.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+const WIDE = { width: 1280, height: 900 };
+const NARROW = { width: 400, height: 800 };
+
+let world, browser, context, page, made;
+
+before(async () => {
+  world = await startWorld({ silent: true });
+  browser = await startBrowser(world);
+  made = await furnish(world);
+  // The caller's key is typed at /connect.
+  for (const secret of made.secrets)
+    browser.secret(secret, "fields", "body of POST /connect", "body of POST /calendar/authorize");
+  context = await browser.newContext({ viewport: WIDE });
+  page = await context.newPage();
+});
+
+after(async () => {
+  await browser?.close();
+  await world?.stop();
+});
+
+/** Checks the page as it is now. */
+async function check(name) {
+  const size = page.viewportSize();
+  for (const theme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme: theme });
+    await page.waitForFunction((t) => matchMedia(`(prefers-color-scheme: ${t})`).matches, theme);
+    await page.waitForFunction(
+      (t) => [t, undefined].includes(document.documentElement.dataset.mantineColorScheme),
+      theme,
+    );
+    await page.evaluate(axe);
+    const found = await page.evaluate((r) => window.axe.run({ runOnly: r }), rules);
+    const problems = found.violations.map(
+      (v) => `${v.id}: ${v.nodes.map((n) => `${n.target} ${n.any[0]?.message ?? ""}`).join("; ")}`,
+    );
+    assert.deepEqual(problems, [], `${name}, ${theme}`);
+  }
+  await page.setViewportSize(NARROW);
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  await page.setViewportSize(size);
+  assert.ok(over <= 0, `${name} is ${over} pixels too wide at 400`);
+}
+
+test("signing in", async () => {
+  await page.goto(`${world.url}/ui/`);
+  await page.getByRole("button", { name: "Sign in", exact: true }).waitFor();
+  await check("sign-in");
+  await page.getByRole("textbox", { name: "Access key" }).fill("gw_wrong");
+  await page.keyboard.press("Enter");
+  await page.getByText("does not know this key").waitFor();
+  await check("sign-in refused");
+  await signIn(page, world);
+  await session(browser, context);
+});
+
+for (const [name, go] of [...screens, ...dialogs]) {
+  test(name, async () => {
+    await page.setViewportSize(WIDE);
+    await go(page, world);
+    if (name === "key-shown-once")
+      browser.secret(await page.getByTestId("new-key").innerText(), "dom", "answer to POST /v1/keys/");
+    await check(name);
+  });
+}
+
+test("the session has ended", async () => {
+  await page.setViewportSize(WIDE);
+  await page.goto(`${world.url}/ui/keys`);
+  await page.getByRole("heading", { level: 1, name: "Access keys" }).waitFor();
+  await context.clearCookies();
+  await page.getByRole("navigation").getByRole("link", { name: "Audit" }).click();
+  await page.getByRole("dialog", { name: "Your session has ended" }).waitFor();
+  await check("session ended");
+});
+
+test("the pages of /connect and of consent", async () => {
+  const { body: key } = await api(world, "POST", "/v1/keys", { name: "alice", all_servers: true });
+  browser.secret(key.key, "fields", "body of POST /connect", "body of POST /calendar/authorize");
+  await page.goto(`${world.url}/connect`);
+  await page.getByLabel("Your Grantway access key").waitFor();
+  await check("connect, signed out");
+  await page.getByLabel("Your Grantway access key").fill("gw_wrong");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Connections" }).waitFor();
+  await check("connect, refused");
+  await page.getByLabel("Your Grantway access key").fill(key.key);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("Signed in as alice.").waitFor();
+  await check("connect, signed in");
+  await page.goto(`${world.url}/callback?state=unknown&code=x`);
+  await page.getByText("was not begun in this browser").waitFor();
+  await check("callback, refused");
+
+  const registered = await fetch(`${world.url}/calendar/register`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ client_name: "Editor", redirect_uris: ["http://127.0.0.1/cb"] }),
+  }).then((response) => response.json());
+  const query = new URLSearchParams({
+    response_type: "code",
+    client_id: registered.client_id,
+    redirect_uri: "http://127.0.0.1/cb",
+    state: "s",
+    code_challenge: "c".repeat(43),
+    code_challenge_method: "S256",
+  });
+  await page.goto(`${world.url}/calendar/authorize?${query}`);
+  await page.getByText("“Editor” asks to use").waitFor();
+  await check("consent");
+});
+
+test("nothing was written to the console, no policy was broken, no secret appeared", () => browser.assertClean());
