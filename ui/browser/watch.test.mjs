@@ -39,7 +39,7 @@ let script, answer;
 
 /** What the watcher finds in a page that runs this script. */
 async function found(code, { answers = "", allowed = [] } = {}) {
-  [script, answer] = [`${code}; document.body.dataset.done = "yes"`, answers];
+  [script, answer] = [`(async () => { ${code}; document.body.dataset.done = "yes"; })()`, answers];
   const context = await browser.newContext();
   const watcher = browser.watchers.at(-1);
   watcher.secret(secret, ...allowed);
@@ -52,9 +52,6 @@ async function found(code, { answers = "", allowed = [] } = {}) {
   browser.watchers.splice(browser.watchers.indexOf(watcher), 1);
   return { leaks, seen: watcher.seen };
 }
-
-const wait = (code) =>
-  `(async () => { ${code}; document.body.dataset.done = "yes" })(); delete document.body.dataset.done; (0)`;
 
 for (const [where, code, place, options] of [
   ["an element", `document.body.append("${secret}")`, "dom"],
@@ -74,16 +71,21 @@ for (const [where, code, place, options] of [
   ["session storage", `sessionStorage.x = "${secret}"`, "storage"],
   ["a cookie that scripts read", `document.cookie = "x=${secret}"`, "cookies"],
   ["the console", `console.debug("${secret}")`, "console"],
-  ["an address", `fetch("/x?key=${secret}")`, "address of GET /x"],
-  ["a body", `fetch("/x", { method: "POST", body: "a ${secret} b" })`, "body of POST /x"],
-  ["a header of a request", `fetch("/x", { headers: { "X-Y": "${secret}" } })`, "header x-y of GET /x"],
+  ["an address", `await fetch("/x?key=${secret}")`, "address of GET /x"],
+  ["a body", `await fetch("/x", { method: "POST", body: "a ${secret} b" })`, "body of POST /x"],
+  ["a header of a request", `await fetch("/x", { headers: { "X-Y": "${secret}" } })`, "header x-y of GET /x"],
   [
     "a header of an answer",
-    `fetch("/x?cookie=a").then(() => fetch("/x"))`,
+    `await fetch("/x?cookie=a"); await fetch("/x")`,
     "header cookie of GET /x",
     { secret: "seen=a" },
   ],
-  ["an answer", `fetch("/answer").then((r) => r.text())`, "answer to GET /answer", { answers: `{"a":"${secret}"}` }],
+  [
+    "an answer",
+    `await fetch("/answer").then((r) => r.text())`,
+    "answer to GET /answer",
+    { answers: `{"a":"${secret}"}` },
+  ],
   [
     "a frame",
     `document.body.append(Object.assign(document.createElement("iframe"), { srcdoc: "<p>${secret}" }))`,
@@ -119,15 +121,13 @@ test("a code verifier is found by its challenge", async () => {
   const verifier = "Verifier-of-the-test_0123456789.abcdefghijk~ABC";
   const challenge = createHash("sha256").update(verifier).digest("base64url");
   const { leaks } = await found(
-    wait(`await fetch("/authorize?code_challenge=${challenge}"); localStorage.x = '{"v":"${verifier}"}'`),
+    `await fetch("/authorize?code_challenge=${challenge}"); localStorage.x = '{"v":"${verifier}"}'`,
   );
   assert.deepEqual(leaks, [`${verifier.slice(0, 8)}… in storage (a code verifier)`]);
 });
 
 test("a secret is no leak where it is set, and only there", async () => {
-  const code = wait(
-    `await fetch("/keys", { method: "POST", body: "${secret}" }); await fetch("/other", { method: "POST", body: "${secret}" })`,
-  );
+  const code = `await fetch("/keys", { method: "POST", body: "${secret}" }); await fetch("/other", { method: "POST", body: "${secret}" })`;
   const { leaks } = await found(code, { allowed: ["body of POST /keys"] });
   assert.deepEqual(leaks, [`${secret.slice(0, 8)}… in body of POST /other`]);
 });
