@@ -1,17 +1,18 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
+	"filippo.io/age"
+
 	"github.com/grantway/grantway/worker/access"
-	"github.com/grantway/grantway/worker/agefile"
 	"github.com/grantway/grantway/worker/audit"
 	"github.com/grantway/grantway/worker/directory"
 	"github.com/grantway/grantway/worker/oauth"
@@ -57,14 +58,22 @@ func (a *API) exportSealed(w http.ResponseWriter, r *http.Request) error {
 	if err := json.Unmarshal(body, &in); err != nil {
 		return err
 	}
-	if _, err := agefile.Encrypt(in.Recipient, nil); errors.Is(err, agefile.ErrRecipient) {
+	recipient, err := age.ParseX25519Recipient(in.Recipient)
+	if err != nil {
 		return invalid([]problem.Field{{Path: "recipient", Code: "invalid_recipient", Message: "Must be an age X25519 recipient: age1…"}})
 	}
 	b, err := a.export(r.Context(), in.Format != "json", true)
 	if err != nil {
 		return err
 	}
-	sealed, err := agefile.Encrypt(in.Recipient, b)
+	var sealed bytes.Buffer
+	encrypted, err := age.Encrypt(&sealed, recipient)
+	if err == nil {
+		_, err = encrypted.Write(b)
+	}
+	if err == nil {
+		err = encrypted.Close()
+	}
 	if err != nil {
 		return err
 	}
@@ -78,7 +87,7 @@ func (a *API) exportSealed(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="grantway.age"`)
-	_, _ = w.Write(sealed)
+	_, _ = w.Write(sealed.Bytes())
 	return nil
 }
 

@@ -160,6 +160,9 @@ func TestImportOfHugeFiles(t *testing.T) {
 		b.WriteString("  s" + string(rune('a'+i%26)) + strings.Repeat("x", i/26) + ":\n    url: https://a.test/mcp\n")
 	}
 	assert.Equal(t, "too_many", g.do("POST", "/v1/import", b.String(), "Content-Type", "application/yaml").fields()[""])
-	bomb := "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
+	bomb := "a: &a [x,x,x,x,x,x,x,x,x,x]\n" // stands for ten million values
+	for c := 'b'; c <= 'g'; c++ {
+		bomb += string(c) + ": &" + string(c) + " [" + strings.TrimSuffix(strings.Repeat("*"+string(c-1)+",", 10), ",") + "]\n"
+	}
 	assert.Equal(t, "unreadable", g.do("POST", "/v1/import", bomb, "Content-Type", "application/yaml").fields()[""])
 }

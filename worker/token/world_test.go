@@ -53,8 +53,8 @@ type world struct {
 	issued   map[string]time.Time                                         // token → expiry
 	revoked  map[string]bool
 	upstream func(r *http.Request) *http.Response // nil: checks the token
-	latest   *registry.Record // what the Directory has; nil: nothing
-	reads    int              // of it
+	latest   *registry.Record                     // what the Directory has; nil: nothing
+	reads    int                                  // of it
 	calls    int
 	expired  int // calls that carried an expired token
 	rows     []token.Mint

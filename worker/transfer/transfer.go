@@ -61,7 +61,7 @@ func Read(doc []byte, format Format, env func(name string) (string, bool)) *File
 	top, isMapping := v.(map[string]any)
 	switch {
 	case err != nil:
-		f.problem("", "unreadable", "The file is neither JSON nor the YAML that is supported: "+err.Error()+".")
+		f.problem("", "unreadable", "The file is neither JSON nor YAML: "+err.Error()+".")
 		return f
 	case !isMapping:
 		f.problem("", "unreadable", "The file holds no mapping at its top.")

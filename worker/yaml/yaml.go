@@ -1,26 +1,25 @@
-// Package yaml reads the part of YAML 1.2 that configuration files use: block and
-// flow mappings and sequences, plain, quoted and block scalars, comments, one
-// document. Everything else is refused by name: anchors and aliases (with which a
-// small file can stand for a huge one), tags, merge keys, complex keys, further
-// documents. A differential test compares what it reads with a full YAML processor
-// over a corpus of documents.
-//
-// It exists because a general YAML library would take a tenth of the module's size.
+// Package yaml reads a configuration file in YAML as JSON values, within bounds. The
+// parser is go.yaml.in/yaml/v3.
 package yaml
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"math"
+	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Limits of a document.
 const (
 	// MaxDepth is the deepest nesting.
 	MaxDepth = 64
-	// MaxKey is the longest key, in bytes (YAML's own limit is 1,024 characters).
-	MaxKey = 1000
-	// MaxNodes is the most scalars, sequences and mappings together.
+	// MaxNodes is the most scalars, sequences and mappings together. An alias counts
+	// as all that it stands for, so that a small file cannot stand for a huge one.
 	MaxNodes = 200_000
 )
 
@@ -32,332 +31,153 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Message) }
 
-// Parse answers the document as JSON values: map[string]any, []any, string,
-// json.Number, bool, nil. Its errors are *Error.
-func Parse(doc []byte) (v any, err error) {
-	if !utf8.Valid(doc) {
-		return nil, &Error{1, "the document is not UTF-8"}
+// Parse answers the one document of a text as JSON values: map[string]any, []any,
+// string, json.Number, bool, nil. Numbers keep their digits; what is a number in YAML
+// 1.1 only (1_000, 007) and what is a date stays text. Its errors are *Error.
+func Parse(text []byte) (any, error) {
+	d := yaml.NewDecoder(strings.NewReader(string(text)))
+	var doc, more yaml.Node
+	switch err := d.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, syntax(err)
 	}
-	p := &parser{}
-	defer func() {
-		if e := recover(); e != nil {
-			failure, ok := e.(*Error)
-			if !ok {
-				panic(e)
+	if err := d.Decode(&more); err == nil {
+		return nil, &Error{more.Line, "only one document is read"}
+	} else if !errors.Is(err, io.EOF) {
+		return nil, syntax(err)
+	}
+	c := &converter{}
+	return c.value(doc.Content[0], 0)
+}
+
+// syntax takes the line out of the library's "yaml: line 3: message".
+func syntax(err error) *Error {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	e := &Error{1, message}
+	if rest, ok := strings.CutPrefix(message, "line "); ok {
+		if line, text, ok := strings.Cut(rest, ": "); ok {
+			if n, err := strconv.Atoi(line); err == nil {
+				e.Line, e.Message = max(1, n), text
 			}
-			v, err = nil, failure
 		}
-	}()
-	p.split(strings.TrimPrefix(string(doc), "\ufeff"))
-	v = p.node(0, -1)
-	if l := p.peek(); l != nil {
-		p.fail("unexpected content: is it indented as it should be?")
 	}
-	return v, nil
+	return e
 }
 
-type line struct {
-	raw    string // without its line break
-	indent int    // spaces before text
-	text   string // without spaces on either side
-	no     int
-}
-
-type parser struct {
-	lines []line
-	at    int
-	depth int
+type converter struct {
 	nodes int
 }
 
-func (p *parser) fail(format string, args ...any) {
-	no := 1
-	if n := len(p.lines); n > 0 {
-		no = p.lines[min(p.at, n-1)].no
+func (c *converter) value(n *yaml.Node, depth int) (any, error) {
+	if c.nodes++; c.nodes > MaxNodes {
+		return nil, &Error{n.Line, fmt.Sprintf("the document has more than %d values", MaxNodes)}
 	}
-	panic(&Error{no, fmt.Sprintf(format, args...)})
-}
-
-func (p *parser) split(doc string) {
-	doc = strings.ReplaceAll(doc, "\r\n", "\n")
-	doc = strings.ReplaceAll(doc, "\r", "\n")
-	started := false
-	for i, raw := range strings.Split(doc, "\n") {
-		if strings.ContainsFunc(raw, func(c rune) bool {
-			return c < ' ' && c != '\t' || c >= 0x7f && c <= 0x9f || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff
-		}) {
-			panic(&Error{i + 1, "a control character must be written as an escape in double quotes"})
-		}
-		marker := raw == "---" || strings.HasPrefix(raw, "--- ") || strings.HasPrefix(raw, "---\t")
-		switch {
-		case marker && started:
-			panic(&Error{i + 1, "only one document"})
-		case marker:
-			started = true
-			if rest := strings.TrimSpace(raw[3:]); rest != "" && rest[0] != '#' {
-				panic(&Error{i + 1, "content must begin on the line after ---"})
+	if depth > MaxDepth {
+		return nil, &Error{n.Line, fmt.Sprintf("nested deeper than %d", MaxDepth)}
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		// One that contains itself ends at MaxDepth.
+		return c.value(n.Alias, depth+1)
+	case yaml.MappingNode:
+		return c.mapping(n, depth)
+	case yaml.SequenceNode:
+		list := make([]any, 0, len(n.Content))
+		for _, item := range n.Content {
+			v, err := c.value(item, depth+1)
+			if err != nil {
+				return nil, err
 			}
-			raw = ""
-		case raw == "..." || strings.HasPrefix(raw, "... "):
-			panic(&Error{i + 1, "only one document"})
-		case strings.HasPrefix(raw, "%") && !started:
-			panic(&Error{i + 1, "directives are not supported"})
+			list = append(list, v)
 		}
-		text := strings.TrimLeft(raw, " ")
-		l := line{raw: raw, indent: len(raw) - len(text), text: strings.TrimRight(text, " \t"), no: i + 1}
-		if l.text != "" && l.text[0] != '#' {
-			started = true
-		}
-		p.lines = append(p.lines, l)
+		return list, nil
 	}
+	return scalar(n)
 }
 
-// peek answers the next line that is neither blank nor a comment.
-func (p *parser) peek() *line {
-	for ; p.at < len(p.lines); p.at++ {
-		l := &p.lines[p.at]
+func (c *converter) mapping(n *yaml.Node, depth int) (any, error) {
+	m, merged := map[string]any{}, map[string]any{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		v, err := c.value(n.Content[i+1], depth+1)
+		if err != nil {
+			return nil, err
+		}
 		switch {
-		case l.text == "" && strings.ContainsRune(l.raw, '\t'):
-			p.fail("a tab is not indentation")
-		case l.text == "" || l.text[0] == '#':
-		case l.text[0] == '\t':
-			p.fail("a tab is not indentation")
-		default:
-			return l
+		case key.Kind == yaml.AliasNode && key.Alias.Kind == yaml.ScalarNode:
+			key = key.Alias
+		case key.Kind != yaml.ScalarNode:
+			return nil, &Error{key.Line, "a key must be a single value"}
+		case key.ShortTag() == "!!merge":
+			if err := merge(merged, v, key.Line); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if _, twice := m[key.Value]; twice {
+			return nil, &Error{key.Line, fmt.Sprintf("the key %q is here twice", key.Value)}
+		}
+		m[key.Value] = v
+	}
+	for k, v := range merged {
+		if _, own := m[k]; !own {
+			m[k] = v
+		}
+	}
+	return m, nil
+}
+
+// merge adds what a merge key (<<) brings in: a mapping, or a list of them of which
+// the first that has a key counts.
+func merge(into map[string]any, v any, line int) error {
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	for _, item := range list {
+		m, ok := item.(map[string]any)
+		if !ok {
+			return &Error{line, "a merge key brings in mappings only"}
+		}
+		for k, v := range m {
+			if _, there := into[k]; !there {
+				into[k] = v
+			}
 		}
 	}
 	return nil
 }
 
-func (p *parser) enter() {
-	p.depth++
-	if p.depth > MaxDepth {
-		p.fail("nested deeper than %d", MaxDepth)
-	}
-}
-
-func (p *parser) count() {
-	p.nodes++
-	if p.nodes > MaxNodes {
-		p.fail("more than %d values", MaxNodes)
-	}
-}
-
-// node reads the node that begins on the next line, if that is indented by at
-// least least; else the node is null. parent is the indentation of what holds it.
-func (p *parser) node(least, parent int) any {
-	l := p.peek()
-	if l == nil || l.indent < least {
-		p.count()
-		return nil
-	}
-	if isEntry(l.text) {
-		return p.sequence(l.indent)
-	}
-	if _, _, ok := p.key(l.text); ok {
-		return p.mapping(l.indent)
-	}
-	return p.value(l.text, parent)
-}
-
-func isEntry(text string) bool {
-	return text == "-" || strings.HasPrefix(text, "- ") || strings.HasPrefix(text, "-\t")
-}
-
-func (p *parser) sequence(indent int) []any {
-	p.enter()
-	defer func() { p.depth-- }()
-	p.count()
-	out := []any{}
-	for {
-		l := p.peek()
-		if l == nil || l.indent < indent || l.indent == indent && !isEntry(l.text) {
-			return out
+func scalar(n *yaml.Node) (any, error) {
+	var v any
+	switch tag := n.ShortTag(); tag {
+	case "!!str", "!!timestamp":
+		return n.Value, nil
+	case "!!null", "!!bool", "!!int", "!!float":
+		if err := n.Decode(&v); err != nil {
+			return nil, &Error{n.Line, fmt.Sprintf("%q is no value of type %s", n.Value, tag)}
 		}
-		if l.indent > indent {
-			p.fail("indented further than the entry before")
-		}
-		rest := l.text[1:]
-		content := strings.TrimLeft(rest, " ")
-		switch {
-		case content == "" || content[0] == '#':
-			p.at++
-			out = append(out, p.node(indent+1, indent))
-		case strings.HasPrefix(strings.TrimLeft(rest, " \t"), "#"):
-			p.fail("a tab before a comment: use a space")
-		case content[0] == '\t':
-			p.fail("a tab after '-': use a space")
-		default:
-			// The entry's content is a line of its own, indented to where it stands.
-			l.indent += 1 + len(rest) - len(content)
-			l.text = content
-			out = append(out, p.node(indent+1, indent))
+	default:
+		return nil, &Error{n.Line, "values of type " + tag + " are not read"}
+	}
+	switch v := v.(type) {
+	case nil, bool:
+		return v, nil
+	case float64:
+		if math.IsInf(v, 0) || math.IsNaN(v) {
+			return nil, &Error{n.Line, fmt.Sprintf("%s is not a number in JSON", n.Value)}
 		}
 	}
-}
-
-func (p *parser) mapping(indent int) map[string]any {
-	p.enter()
-	defer func() { p.depth-- }()
-	p.count()
-	out := map[string]any{}
-	for {
-		l := p.peek()
-		if l == nil || l.indent < indent {
-			return out
-		}
-		if l.indent > indent {
-			p.fail("indented further than the key before")
-		}
-		if isEntry(l.text) {
-			p.fail("a list entry among the keys of a mapping")
-		}
-		key, rest, ok := p.key(l.text)
-		if !ok {
-			p.fail("expected `key: value`")
-		}
-		p.checkKey(out, key, len(l.text)-len(rest))
-		if rest == "" || rest[0] == '#' {
-			p.at++
-			if next := p.peek(); next != nil && next.indent == indent && isEntry(next.text) {
-				out[key] = p.sequence(indent)
-			} else {
-				out[key] = p.node(indent+1, indent)
-			}
-			continue
-		}
-		out[key] = p.value(rest, indent)
+	if json.Valid([]byte(n.Value)) {
+		return json.Number(n.Value), nil
 	}
-}
-
-// checkKey refuses keys that a mapping cannot have; written is how long the key
-// is in the document, in bytes.
-func (p *parser) checkKey(m map[string]any, key string, written int) {
-	if written > MaxKey {
-		p.fail("a key is longer than %d bytes", MaxKey)
+	unsigned := strings.TrimLeft(n.Value, "+-")
+	switch {
+	case strings.Contains(unsigned, "_"), len(unsigned) > 1 && unsigned[0] == '0' && unsigned[1] >= '0' && unsigned[1] <= '9', strings.HasPrefix(unsigned, "0b"):
+		return n.Value, nil
 	}
-	if _, twice := m[key]; twice {
-		p.fail("the key %q is there twice", key)
-	}
-	if key == "<<" {
-		p.fail("merge keys are not supported")
-	}
-}
-
-// key takes `key: rest` apart.
-func (p *parser) key(text string) (key, rest string, ok bool) {
-	switch text[0] {
-	case '"', '\'':
-		s, end, closed := quoted(text)
-		if !closed {
-			return "", "", false // it may go on in the next line: then it is no key
-		}
-		after := strings.TrimLeft(text[end:], " ")
-		if after == ":" || strings.HasPrefix(after, ": ") {
-			return s.text(p), strings.TrimLeft(after[1:], " "), true
-		}
-		return "", "", false
-	case '?':
-		if len(text) == 1 || text[1] == ' ' || text[1] == '\t' {
-			p.fail("complex keys are not supported")
-		}
-	case '[', '{', '|', '>':
-		return "", "", false
-	case '&', '*':
-		p.fail("anchors and aliases are not supported")
-	case '!':
-		p.fail("tags are not supported")
-	case ':':
-		if len(text) == 1 || text[1] == ' ' || text[1] == '\t' {
-			p.fail("a key is missing before ':'")
-		}
-	}
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '#' && i > 0 && (text[i-1] == ' ' || text[i-1] == '\t'):
-			return "", "", false
-		case text[i] == ':' && (i+1 == len(text) || text[i+1] == ' '):
-			key = strings.TrimRight(text[:i], " \t")
-			p.plainStart(key)
-			return key, strings.TrimLeft(text[i+1:], " "), true
-		case text[i] == ':' && text[i+1] == '\t':
-			p.fail("a tab after ':': use a space")
-		}
-	}
-	return "", "", false
-}
-
-// plainStart refuses a plain scalar that begins with an indicator.
-func (p *parser) plainStart(s string) {
-	switch s[0] {
-	case ',', '[', ']', '{', '}', '#', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`':
-		p.fail("a value that begins with %q must be in quotes", s[:1])
-	case '-', '?', ':':
-		if len(s) == 1 || s[1] == ' ' || s[1] == '\t' {
-			p.fail("a value that begins with %q must be in quotes", s[:1])
-		}
-	}
-}
-
-// value reads a scalar or a flow collection that begins with text on the current
-// line and may go on in the lines that are indented further than parent.
-func (p *parser) value(text string, parent int) any {
-	p.count()
-	switch text[0] {
-	case '|', '>':
-		return p.block(text, parent)
-	case '"', '\'':
-		return p.quotedValue(text, parent)
-	case '[', '{':
-		return p.flow(text, parent)
-	case '&', '*':
-		p.fail("anchors and aliases are not supported")
-	case '!':
-		p.fail("tags are not supported")
-	case '\t':
-		p.fail("a tab before a value: use a space")
-	}
-	p.plainStart(text)
-	s, commented := p.plainLine(text)
-	p.at++
-	for blanks := 0; !commented && p.at < len(p.lines); {
-		l := &p.lines[p.at]
-		if l.text == "" {
-			if strings.ContainsRune(l.raw, '\t') {
-				p.fail("a tab is not indentation")
-			}
-			blanks++
-			p.at++
-			continue
-		}
-		if l.indent <= parent || l.text[0] == '#' {
-			break
-		}
-		if l.text[0] == '\t' {
-			p.fail("a tab is not indentation")
-		}
-		var more string
-		more, commented = p.plainLine(l.text)
-		if blanks == 0 {
-			s += " " + more
-		} else {
-			s += strings.Repeat("\n", blanks) + more
-		}
-		blanks = 0
-		p.at++
-	}
-	return resolve(p, s)
-}
-
-// plainLine answers one line of a plain scalar without its comment.
-func (p *parser) plainLine(text string) (s string, commented bool) {
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '#' && i > 0 && (text[i-1] == ' ' || text[i-1] == '\t'):
-			return strings.TrimRight(text[:i], " \t"), true
-		case text[i] == ':' && (i+1 == len(text) || text[i+1] == ' ' || text[i+1] == '\t'):
-			p.fail("a value that holds ': ' must be in quotes")
-		}
-	}
-	return text, false
+	number, err := json.Marshal(v)
+	return json.Number(number), err
 }
