@@ -78,6 +78,7 @@ func TestOperations(t *testing.T) {
 
 		{"digest", abi.OpDigest, "SHA-256", []byte("abc"), reply{Body: sum("abc")}},
 		{"unknown digest", abi.OpDigest, "MD5", []byte("abc"), reply{Code: "invalid"}},
+		{"key of an unknown kind", abi.OpGenerate, "HS256", nil, reply{Code: "invalid"}},
 		{"sign without frames", abi.OpSign, "HS256", []byte{1}, reply{Code: "invalid"}},
 		{"sign with a wrong key", abi.OpSign, "ES256", frames("key", "message"), reply{Code: "invalid"}},
 		{"unknown algorithm", abi.OpSign, "ES999", frames("key", "message"), reply{Code: "invalid"}},

@@ -147,6 +147,7 @@ func (u *upstream) tokens() int {
 func TestCrowd(t *testing.T) {
 	environment := goodEnvironment()
 	environment["GRANTWAY_CONCURRENT_PER_SERVER"], environment["GRANTWAY_CONCURRENT_PER_KEY"] = "1000", "1000"
+	environment["GRANTWAY_IDP_TIMEOUT_SECONDS"], environment["GRANTWAY_MINTER_TIMEOUT_SECONDS"] = "60", "120" // a busy machine is no outage
 	w := newWorld(t, host.Options{Env: environment, Instances: 4})
 	if w == nil {
 		return
@@ -165,6 +166,16 @@ func TestCrowd(t *testing.T) {
 	require.Empty(t, w.burst(t, server.id, 200))
 	assert.Equal(t, 2, u.mints())
 	t.Logf("200 callers with a revoked token over %d instances: %d mint, 0 failed calls", w.instances, u.mints()-1)
+
+	// The secret is changed there and here at once, and every instance but one has the old copy of the record.
+	next := "next:" + rand.Text()
+	u.idp.RotateSecret(u.client.ID, next, false)
+	a := w.admin(t, "PUT", "/v1/mcp/server/"+server.id, map[string]any{"credentials": map[string]any{"client_secret": next}})
+	require.Equal(t, 200, a.StatusCode, "%s", a.text)
+	u.idp.RevokeAll()
+	require.Empty(t, w.burst(t, server.id, 200))
+	assert.Equal(t, 3, u.mints())
+	t.Logf("200 callers after a secret was changed, over %d instances of which %d had not heard of it: %d mint, 0 failed calls", w.instances, w.instances-1, u.mints()-2)
 }
 
 // A token endpoint that does not answer, or a byte at a time, is given up after GRANTWAY_IDP_TIMEOUT_SECONDS.
@@ -589,7 +600,7 @@ func TestTokenMetrics(t *testing.T) {
 // the gateway's assertions.
 func TestGeneratedKey(t *testing.T) {
 	g := theGateway(t)
-	for _, algorithm := range []string{"ES256", "EdDSA"} {
+	for _, algorithm := range []string{"ES256", "EdDSA", "RS256", "PS256"} {
 		t.Run(algorithm, func(t *testing.T) {
 			u := newUpstream(t)
 			record := u.record()
@@ -604,13 +615,13 @@ func TestGeneratedKey(t *testing.T) {
 			kid, _ := a.object(t)["client_private_key_id"].(string)
 			require.NotEmpty(t, kid)
 
-			published := g.anonymous(t, "GET", "/.well-known/jwks.json", nil)
-			require.Equal(t, 200, published.StatusCode)
 			var set jose.JSONWebKeySet
-			require.NoError(t, json.Unmarshal(published.text, &set))
-			keys := set.Key(kid)
-			require.Len(t, keys, 1, "%s", published.text)
-			require.True(t, keys[0].IsPublic())
+			require.Eventually(t, func() bool { // other instances hear of the server within the bound of a changed record
+				set = jose.JSONWebKeySet{}
+				published := g.anonymous(t, "GET", "/.well-known/jwks.json", nil)
+				return published.StatusCode == 200 && json.Unmarshal(published.text, &set) == nil && len(set.Key(kid)) == 1
+			}, 90*time.Second, 100*time.Millisecond)
+			require.True(t, set.Key(kid)[0].IsPublic())
 
 			u.client.Method, u.client.Secrets, u.client.Keys = authserver.MethodKey, nil, set
 			u.idp.Register(u.client)

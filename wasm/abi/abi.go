@@ -89,6 +89,8 @@ const (
 	OpVerify Op = 65
 	OpDigest Op = 66
 
+	OpGenerate Op = 67 // a private key
+
 	OpBackground Op = 80 // a new owner for calls that outlive the request
 
 	OpRateLimit Op = 96 // ask a rate limiter binding for one permit

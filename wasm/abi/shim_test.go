@@ -26,7 +26,7 @@ func TestShimCodes(t *testing.T) {
 			"OP_KV_GET": int(OpKVGet), "OP_KV_PUT": int(OpKVPut), "OP_KV_DELETE": int(OpKVDelete), "OP_KV_LIST": int(OpKVList),
 			"OP_STORAGE_GET": int(OpStorageGet), "OP_STORAGE_PUT": int(OpStoragePut), "OP_STORAGE_DELETE": int(OpStorageDelete),
 			"OP_STORAGE_LIST": int(OpStorageList), "OP_STORAGE_TRANSACT": int(OpStorageTransact),
-			"OP_SIGN": int(OpSign), "OP_VERIFY": int(OpVerify), "OP_DIGEST": int(OpDigest), "OP_BACKGROUND": int(OpBackground),
+			"OP_SIGN": int(OpSign), "OP_VERIFY": int(OpVerify), "OP_DIGEST": int(OpDigest), "OP_GENERATE": int(OpGenerate), "OP_BACKGROUND": int(OpBackground),
 			"OP_RATE_LIMIT": int(OpRateLimit), "OP_DATA_POINT": int(OpDataPoint),
 		},
 		"../shim/limits.mjs": {
@@ -36,7 +36,7 @@ func TestShimCodes(t *testing.T) {
 		},
 	}
 	// Limits that are the shim's own.
-	own := []string{"MAX_KV_METADATA", "TICK", "SILENCE", "STANDSTILL", "RECYCLE_MEMORY", "MAX_CACHED_KEYS", "MAX_ERROR_TEXT"}
+	own := []string{"MAX_KV_METADATA", "TICK", "SILENCE", "STANDSTILL", "STEP", "RECYCLE_MEMORY", "MAX_CACHED_KEYS", "MAX_ERROR_TEXT"}
 	constant := regexp.MustCompile(`(?m)^export const ([A-Z_]+) = (-?[0-9_]+)(?: << ([0-9]+))?;$`)
 	for file, numbers := range want {
 		text, err := os.ReadFile(file)

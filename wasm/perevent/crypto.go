@@ -62,6 +62,11 @@ func importKey(ctx context.Context, use, alg, format string, key []byte) (algori
 	return a, k, err
 }
 
+// Generate makes no key: this lifecycle has no management API.
+func (webCrypto) Generate(context.Context, string) ([]byte, error) {
+	return nil, platform.ErrUnsupported
+}
+
 func subtle() js.Value { return js.Global().Get("crypto").Get("subtle") }
 
 func toJS(b []byte) js.Value {

@@ -19,3 +19,8 @@ func (hostCrypto) Verify(ctx context.Context, alg string, key, message, signatur
 	r, err := do(ctx, "verify", abi.OpVerify, alg, abi.AppendFrame(abi.AppendFrame(abi.AppendFrame(nil, key), message), signature))
 	return r.n == 1, err
 }
+
+func (hostCrypto) Generate(ctx context.Context, alg string) ([]byte, error) {
+	r, err := do(ctx, "generate", abi.OpGenerate, alg, nil)
+	return r.body, err
+}

@@ -50,6 +50,7 @@ export const OP_STORAGE_TRANSACT = 52;
 export const OP_SIGN = 64;
 export const OP_VERIFY = 65;
 export const OP_DIGEST = 66;
+export const OP_GENERATE = 67;
 export const OP_BACKGROUND = 80;
 export const OP_RATE_LIMIT = 96;
 export const OP_DATA_POINT = 97;

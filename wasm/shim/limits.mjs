@@ -26,6 +26,8 @@ export const TICK = 50;
 export const SILENCE = 10_000;
 /** Milliseconds without any tick at all: the isolate itself stood still, so no request is to blame. */
 export const STANDSTILL = 2_000;
+/** Milliseconds by which the clock must go back to have been set back. */
+export const STEP = 10_000;
 /** Linear memory from which an instance takes no new request: the next one gets a new instance. */
 export const RECYCLE_MEMORY = 64 << 20;
 /** Keys that the crypto operations keep imported. */

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -16,7 +17,7 @@ import (
 
 // compose answers the record that old (nil: none yet) becomes by a request body
 // of this principal, with its secrets sealed, or everything that is wrong with it.
-func (a *API) compose(actor string, old *registry.Record, body []byte) (*registry.Record, error) {
+func (a *API) compose(ctx context.Context, actor string, old *registry.Record, body []byte) (*registry.Record, error) {
 	in, problems := registry.ParseInput(body)
 	if in == nil {
 		return nil, invalid(problems)
@@ -30,7 +31,7 @@ func (a *API) compose(actor string, old *registry.Record, body []byte) (*registr
 		rec.ServerID, rec.CreatedAt, rec.CreatedBy = uuid.New(), now, actor
 	}
 	rec.UpdatedAt, rec.UpdatedBy = now, actor
-	if err := a.sealInto(rec, in, now); err != nil {
+	if err := a.sealInto(ctx, rec, in, now); err != nil {
 		return nil, err
 	}
 	return rec, nil
@@ -47,7 +48,7 @@ func distinct(first, then []problem.Field) []problem.Field {
 	return first
 }
 
-func (a *API) sealInto(rec *registry.Record, in *registry.Input, now time.Time) error {
+func (a *API) sealInto(ctx context.Context, rec *registry.Record, in *registry.Input, now time.Time) error {
 	secrets := maps.Clone(rec.Secrets)
 	if secrets == nil {
 		secrets = map[string]registry.SealedSecret{}
@@ -63,7 +64,7 @@ func (a *API) sealInto(rec *registry.Record, in *registry.Input, now time.Time) 
 		return nil
 	}
 	if in.GenerateKey != "" {
-		der, key, err := registry.GenerateClientKey(in.GenerateKey, in.KeyID)
+		der, key, err := registry.GenerateClientKey(ctx, a.Platform.Crypto(), in.GenerateKey, in.KeyID)
 		if err != nil {
 			return err
 		}

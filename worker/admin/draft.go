@@ -37,5 +37,5 @@ func (a *API) Draft(ctx context.Context, body []byte) (*registry.Record, error) 
 	if p := access.FromContext(ctx); p != nil {
 		actor = p.ID
 	}
-	return a.compose(actor, old, body)
+	return a.compose(ctx, actor, old, body)
 }

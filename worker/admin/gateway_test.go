@@ -17,6 +17,7 @@ import (
 
 	"github.com/grantway/grantway/worker"
 	"github.com/grantway/grantway/worker/openapi"
+	"github.com/grantway/grantway/worker/platform/gocrypto"
 	"github.com/grantway/grantway/worker/platform/memory"
 )
 
@@ -36,6 +37,7 @@ type gateway struct {
 func newGateway(t testing.TB) *gateway {
 	t.Helper()
 	p := memory.New(map[string]string{"GRANTWAY_ADMIN_KEY": adminKey, "GRANTWAY_SEALING_KEY": sealingKey})
+	p.Signer = &gocrypto.Crypto{}
 	g := &gateway{t: t, Platform: p, program: worker.New(p)}
 	p.Objects = g.program
 	t.Cleanup(p.Wait)

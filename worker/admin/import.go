@@ -188,7 +188,7 @@ func (p *importPlan) server(ctx context.Context, item transfer.Item) error {
 	if err != nil {
 		return err
 	}
-	rec, err := p.api.compose(actorOf(p.r), old, body)
+	rec, err := p.api.compose(p.r.Context(), actorOf(p.r), old, body)
 	if err != nil {
 		return p.invalid(item.Path, err)
 	}

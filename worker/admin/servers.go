@@ -58,7 +58,7 @@ func (a *API) createServer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rec, err := a.compose(actorOf(r), nil, body)
+	rec, err := a.compose(r.Context(), actorOf(r), nil, body)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (a *API) updateServer(w http.ResponseWriter, r *http.Request) error {
 		if old.ReadOnly {
 			return readOnly(old)
 		}
-		rec, err := a.compose(actorOf(r), old, body)
+		rec, err := a.compose(r.Context(), actorOf(r), old, body)
 		if err != nil {
 			return err
 		}

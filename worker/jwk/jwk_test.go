@@ -115,18 +115,6 @@ func TestWhatIsNoPrivateKeyIsRefused(t *testing.T) {
 	}
 }
 
-func TestGenerate(t *testing.T) {
-	for _, alg := range []string{ES256, EdDSA} {
-		key, err := Generate(alg)
-		require.NoError(t, err)
-		parsed, err := x509.ParsePKCS8PrivateKey(key.PKCS8)
-		require.NoError(t, err)
-		same(t, parsed.(crypto.Signer), key)
-	}
-	_, err := Generate(RS256)
-	assert.ErrorIs(t, err, ErrPrivate)
-}
-
 func TestPublicKeysOutsideTheRulesAreRefused(t *testing.T) {
 	off := make([]byte, 32)
 	off[31] = 1

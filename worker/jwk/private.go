@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ecdh"
 	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -32,7 +31,7 @@ func ParsePrivate(text string) (*Private, error) {
 	}
 	switch block.Type {
 	case "PRIVATE KEY":
-		return parsePKCS8(block.Bytes)
+		return ParsePKCS8(block.Bytes)
 	case "RSA PRIVATE KEY":
 		return parseRSA(block.Bytes)
 	case "EC PRIVATE KEY":
@@ -43,29 +42,10 @@ func ParsePrivate(text string) (*Private, error) {
 	return nil, fmt.Errorf("%w: the PEM block is not a private key", ErrPrivate)
 }
 
-// Generate makes a key for ES256 or EdDSA.
-func Generate(alg string) (*Private, error) {
-	switch alg {
-	case ES256:
-		key, err := ecdh.P256().GenerateKey(rand.Reader)
-		if err != nil {
-			return nil, err
-		}
-		return fromP256(key), nil
-	case EdDSA:
-		seed := make([]byte, ed25519.SeedSize)
-		if _, err := rand.Read(seed); err != nil {
-			return nil, err
-		}
-		return fromSeed(seed), nil
-	}
-	return nil, fmt.Errorf("%w: the gateway makes keys for ES256 and EdDSA", ErrPrivate)
-}
-
 var errUnreadable = fmt.Errorf("%w: the PEM block is not readable", ErrPrivate)
 
-// parsePKCS8 reads a PrivateKeyInfo (RFC 5208 §5) or OneAsymmetricKey (RFC 5958 §2).
-func parsePKCS8(der []byte) (*Private, error) {
+// ParsePKCS8 reads a PrivateKeyInfo (RFC 5208 §5) or OneAsymmetricKey (RFC 5958 §2).
+func ParsePKCS8(der []byte) (*Private, error) {
 	outer := &reader{rest: der}
 	info := outer.sequence(tagSequence)
 	version := info.unsigned()

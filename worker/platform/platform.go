@@ -139,6 +139,9 @@ type Crypto interface {
 	Sign(ctx context.Context, alg string, key, message []byte) ([]byte, error)
 	// Verify checks a signature with an SPKI public key (raw bytes for HS256).
 	Verify(ctx context.Context, alg string, key, message, signature []byte) (bool, error)
+	// Generate makes a private key for an algorithm other than HS256, as PKCS #8; RSA keys
+	// have 2048 bits. ErrUnsupported: the host is older than the operation.
+	Generate(ctx context.Context, alg string) ([]byte, error)
 }
 
 // Limiter is a token bucket kept by the host.

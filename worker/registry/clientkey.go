@@ -1,12 +1,17 @@
 package registry
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/grantway/grantway/worker/jwk"
+	"github.com/grantway/grantway/worker/platform"
+	"github.com/grantway/grantway/worker/problem"
 )
 
 // ErrClientKey means that a private key cannot be used; its text says why and
@@ -31,9 +36,16 @@ func ParseClientKey(text, alg, id string) ([]byte, *ClientKey, error) {
 	return describe(key, alg, id)
 }
 
-// GenerateClientKey makes a key for ES256 or EdDSA.
-func GenerateClientKey(alg, id string) ([]byte, *ClientKey, error) {
-	key, err := jwk.Generate(alg)
+// GenerateClientKey has the host make a key for ES256, EdDSA, RS256 or PS256.
+func GenerateClientKey(ctx context.Context, host platform.Crypto, alg, id string) ([]byte, *ClientKey, error) {
+	made, err := host.Generate(ctx, alg)
+	if errors.Is(err, platform.ErrUnsupported) {
+		return nil, nil, problem.New(http.StatusNotImplemented, "key_generation_unsupported", "This host is older than the gateway and cannot make keys. Update the host, or give a private key.")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := jwk.ParsePKCS8(made)
 	if err != nil {
 		return nil, nil, err
 	}

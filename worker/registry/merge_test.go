@@ -6,6 +6,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantway/grantway/worker/platform/gocrypto"
+	"github.com/grantway/grantway/worker/platform/memory"
+	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
 )
 
@@ -66,8 +69,8 @@ func TestSlugOf(t *testing.T) {
 }
 
 func TestClientKeys(t *testing.T) {
-	for _, alg := range []string{"ES256", "EdDSA"} {
-		der, key, err := registry.GenerateClientKey(alg, "")
+	for _, alg := range []string{"ES256", "EdDSA", "RS256", "PS256"} {
+		der, key, err := registry.GenerateClientKey(t.Context(), &gocrypto.Crypto{}, alg, "")
 		require.NoError(t, err)
 		assert.Equal(t, alg, key.Algorithm)
 		assert.True(t, key.Generated)
@@ -75,8 +78,8 @@ func TestClientKeys(t *testing.T) {
 		assert.NotContains(t, key.PublicJWK, `"d"`)
 		assert.NotEmpty(t, der)
 	}
-	_, _, err := registry.GenerateClientKey("RS256", "")
-	assert.ErrorIs(t, err, registry.ErrClientKey)
+	_, _, err := registry.GenerateClientKey(t.Context(), memory.New(nil).Crypto(), "ES256", "")
+	assert.Equal(t, "key_generation_unsupported", problem.From(err).Code, "an older host")
 
 	// RFC 8037 appendix A.1 and A.3: a key and its thumbprint.
 	const ed = `{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`

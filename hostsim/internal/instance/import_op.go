@@ -42,6 +42,7 @@ func init() {
 	operations[abi.OpSign] = (*Instance).opSign
 	operations[abi.OpVerify] = (*Instance).opVerify
 	operations[abi.OpDigest] = (*Instance).opDigest
+	operations[abi.OpGenerate] = (*Instance).opGenerate
 	operations[abi.OpBackground] = (*Instance).opBackground
 	operations[abi.OpRateLimit] = (*Instance).opRateLimit
 	operations[abi.OpDataPoint] = (*Instance).opDataPoint

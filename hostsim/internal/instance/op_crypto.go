@@ -55,6 +55,23 @@ func (in *Instance) opVerify(_ *call, p params) {
 	}()
 }
 
+// opGenerate makes a private key.
+//
+//   - meta: algorithm: ES256, RS256, PS256, EdDSA
+//   - reply: body = the key, PKCS #8
+//
+// It works off the loop: an RSA key may take a second.
+func (in *Instance) opGenerate(_ *call, p params) {
+	go func() {
+		key, err := in.Crypto.Generate(context.Background(), p.meta)
+		if err != nil {
+			in.fail(p.call, abi.ErrInvalid, "algorithm")
+			return
+		}
+		in.settle(event{call: p.call, body: key})
+	}()
+}
+
 // opDigest hashes data.
 //
 //   - meta: SHA-256

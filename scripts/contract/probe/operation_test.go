@@ -192,6 +192,17 @@ func TestSignatures(t *testing.T) {
 	}
 	assert.Equal(t, "invalid", p.operation(t, abi.OpSign, string(frames(secret, message)), "none").Error)
 	assert.Equal(t, "invalid", p.operation(t, abi.OpSign, "\xff\xff\xff\xff", "HS256").Error)
+	for _, alg := range []string{"ES256", "RS256", "PS256", "EdDSA"} {
+		made := p.operation(t, abi.OpGenerate, "", alg)
+		require.Empty(t, made.Error, alg)
+		key, err := x509.ParsePKCS8PrivateKey(made.Body)
+		require.NoError(t, err, alg)
+		if key, ok := key.(*rsa.PrivateKey); ok {
+			assert.Equal(t, 2048, key.N.BitLen())
+		}
+		assert.NotEmpty(t, p.operation(t, abi.OpSign, string(frames(made.Body, message)), alg).Body, alg)
+	}
+	assert.Equal(t, "invalid", p.operation(t, abi.OpGenerate, "", "HS256").Error)
 	sum := sha256.Sum256(message)
 	assert.Equal(t, sum[:], p.operation(t, abi.OpDigest, string(message), "SHA-256").Body)
 	assert.Equal(t, "invalid", p.operation(t, abi.OpDigest, string(message), "MD5").Error)

@@ -27,7 +27,7 @@ export interface ServerForm {
   client_private_key: string;
   client_private_key_id: string;
   client_private_key_alg: string;
-  client_private_key_generate: "ES256" | "EdDSA";
+  client_private_key_generate: "ES256" | "EdDSA" | "RS256" | "PS256";
   token_url: string;
   issuer: string;
   authorization_url: string;

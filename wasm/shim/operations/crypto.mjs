@@ -91,6 +91,22 @@ export async function verify({ meta, body }) {
   return { n: (await crypto.subtle.verify(use, key, signature, message)) ? 1 : 0 };
 }
 
+/** What WebCrypto must be told of a new RSA key (RFC 7518 §3.3: at least 2048 bits). */
+const NEW_RSA = { modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
+
+/**
+ * Makes a private key. Meta: algorithm.
+ *
+ * @param {Operation} operation
+ * @returns {Promise<Reply>} body = the key, PKCS #8
+ */
+export async function generate({ meta }) {
+  if (!Object.hasOwn(ALGORITHMS, meta) || ALGORITHMS[meta].secret) throw new HostError("invalid", "algorithm");
+  const { key } = ALGORITHMS[meta];
+  const pair = /** @type {CryptoKeyPair} */ (await crypto.subtle.generateKey({ ...key, ...NEW_RSA }, true, ["sign", "verify"]));
+  return { body: new Uint8Array(/** @type {ArrayBuffer} */ (await crypto.subtle.exportKey("pkcs8", pair.privateKey))) };
+}
+
 /**
  * Hashes. Meta: SHA-256; body: data.
  *

@@ -1,7 +1,7 @@
 import * as code from "../codes.mjs";
 import { background } from "./background.mjs";
 import { dataPoint, rateLimit } from "./binding.mjs";
-import { digest, sign, verify } from "./crypto.mjs";
+import { digest, generate, sign, verify } from "./crypto.mjs";
 import { outboundFetch } from "./fetch.mjs";
 import { kvDelete, kvGet, kvList, kvPut } from "./kv.mjs";
 import { storageDelete, storageGet, storageList, storagePut, storageTransact } from "./storage.mjs";
@@ -33,6 +33,7 @@ export const OPERATIONS = new Map([
   [code.OP_SIGN, { run: sign, fallback: "invalid" }],
   [code.OP_VERIFY, { run: verify, fallback: "invalid" }],
   [code.OP_DIGEST, { run: digest, fallback: "internal" }],
+  [code.OP_GENERATE, { run: generate, fallback: "internal" }],
   [code.OP_BACKGROUND, { run: background, fallback: "internal" }],
   [code.OP_RATE_LIMIT, { run: rateLimit, fallback: "internal" }],
   [code.OP_DATA_POINT, { run: dataPoint, fallback: "internal" }],

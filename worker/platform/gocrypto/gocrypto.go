@@ -115,6 +115,26 @@ func (c *Crypto) Verify(_ context.Context, alg string, key, message, signature [
 	return false, invalid("verify", fmt.Sprintf("%q does not fit a key of type %T", alg, parsed))
 }
 
+// Generate makes a private key, as PKCS #8.
+func (c *Crypto) Generate(_ context.Context, alg string) ([]byte, error) {
+	var key any
+	var err error
+	switch alg {
+	case "ES256":
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "RS256", "PS256":
+		key, err = rsa.GenerateKey(rand.Reader, minRSABits)
+	case "EdDSA":
+		_, key, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		return nil, invalid("generate", fmt.Sprintf("%q has no private key", alg))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return x509.MarshalPKCS8PrivateKey(key)
+}
+
 func signES256(k *ecdsa.PrivateKey, sum []byte) ([]byte, error) {
 	r, s, err := ecdsa.Sign(rand.Reader, k, sum)
 	if err != nil {

@@ -167,6 +167,10 @@ func (noCrypto) Verify(context.Context, string, []byte, []byte, []byte) (bool, e
 	return false, platform.ErrUnsupported
 }
 
+func (noCrypto) Generate(context.Context, string) ([]byte, error) {
+	return nil, platform.ErrUnsupported
+}
+
 // ObjectNames answers the names of the objects of a class that have been used, for a
 // test to look into their storage.
 func (p *Platform) ObjectNames(class platform.Class) []string {

@@ -213,6 +213,8 @@ function PrivateKey({ stored }: { stored?: Server }) {
             data={[
               { value: "ES256", label: "ES256 (P-256), understood everywhere" },
               { value: "EdDSA", label: "EdDSA (Ed25519)" },
+              { value: "RS256", label: "RS256 (RSA of 2048 bits)" },
+              { value: "PS256", label: "PS256 (RSA of 2048 bits)" },
             ]}
             value={generate.value}
             onChange={(value) => value && generate.onChange(value)}
