@@ -300,3 +300,38 @@ func TestCancelledByNotification(t *testing.T) {
 		})
 	}
 }
+
+// A call takes its place among those of its server until its answer has ended, also while the host passes that on by itself.
+func TestPlaceIsHeldToTheEnd(t *testing.T) {
+	g, _ := streamGateway(t)
+	release := make(chan struct{})
+	s := newStreaming(t, g, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{}}\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-release
+		_, _ = io.WriteString(w, "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n")
+	}, `{"max_concurrent_requests":1}`)
+	call := func() *http.Response {
+		resp, err := g.open(t.Context(), s.slug, "tools/call", `"name":"stream",`)
+		require.NoError(t, err)
+		return resp
+	}
+	first := call()
+	require.Equal(t, 200, first.StatusCode)
+	second := call()
+	assert.Equal(t, 429, second.StatusCode)
+	assert.Equal(t, "1", second.Header.Get("Retry-After"))
+	text, err := io.ReadAll(second.Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "too_many_concurrent_requests")
+	close(release)
+	text, err = io.ReadAll(first.Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `"result"`)
+	require.Eventually(t, func() bool {
+		again := call()
+		_ = again.Body.Close()
+		return again.StatusCode == 200
+	}, 10*time.Second, 20*time.Millisecond)
+}

@@ -73,6 +73,7 @@ const (
 	OpWrite Op = 16 // a piece of a streamed response's body
 	OpRead  Op = 17 // the next piece of a stream handle
 	OpFetch Op = 18 // an outbound HTTP request, or one to a Durable Object
+	OpEnded Op = 19 // the stream that the response passes on has ended
 
 	OpKVGet    Op = 32
 	OpKVPut    Op = 33

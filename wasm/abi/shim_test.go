@@ -22,7 +22,7 @@ func TestShimCodes(t *testing.T) {
 			"SYNC_CURRENT": int(SyncCurrent), "SYNC_LOG": int(SyncLog), "SYNC_ENV": int(SyncEnv),
 			"SYNC_UNKNOWN": -1, "SYNC_NOT_FOUND": -2, "SYNC_MALFORMED": -3,
 			"BODY_BYTES": int(BodyBytes), "BODY_STREAM": int(BodyStream),
-			"OP_WRITE": int(OpWrite), "OP_READ": int(OpRead), "OP_FETCH": int(OpFetch),
+			"OP_WRITE": int(OpWrite), "OP_READ": int(OpRead), "OP_FETCH": int(OpFetch), "OP_ENDED": int(OpEnded),
 			"OP_KV_GET": int(OpKVGet), "OP_KV_PUT": int(OpKVPut), "OP_KV_DELETE": int(OpKVDelete), "OP_KV_LIST": int(OpKVList),
 			"OP_STORAGE_GET": int(OpStorageGet), "OP_STORAGE_PUT": int(OpStoragePut), "OP_STORAGE_DELETE": int(OpStorageDelete),
 			"OP_STORAGE_LIST": int(OpStorageList), "OP_STORAGE_TRANSACT": int(OpStorageTransact),

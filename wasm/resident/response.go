@@ -90,7 +90,8 @@ func (w *responseWriter) FlushError() error {
 	return err
 }
 
-// PassBody gives a host stream to the client without Go in between.
+// PassBody gives a host stream to the client without Go in between. It waits for the end of one that is not
+// known to be short.
 func (w *responseWriter) PassBody(body io.ReadCloser) bool {
 	s, ok := body.(*stream)
 	if !ok || w.state != stateOpen || len(w.buffer) > 0 || s.request != w.id || s.begun || s.closed {
@@ -102,6 +103,9 @@ func (w *responseWriter) PassBody(body io.ReadCloser) bool {
 	}
 	s.closed = true
 	w.state = stateSent
+	if n, err := strconv.Atoi(w.header.Get("Content-Length")); err != nil || n > abi.MaxInlineBody {
+		_, _ = do(w.ctx, "ended", abi.OpEnded, "", nil)
+	}
 	return true
 }
 

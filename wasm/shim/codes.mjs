@@ -38,6 +38,7 @@ export const BODY_STREAM = 0;
 export const OP_WRITE = 16;
 export const OP_READ = 17;
 export const OP_FETCH = 18;
+export const OP_ENDED = 19;
 export const OP_KV_GET = 32;
 export const OP_KV_PUT = 33;
 export const OP_KV_DELETE = 34;

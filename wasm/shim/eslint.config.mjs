@@ -6,7 +6,7 @@ export default [
   js.configs.recommended,
   {
     languageOptions: {
-      globals: { ...globals.serviceworker, Go: "readonly", IdentityTransformStream: "readonly" },
+      globals: { ...globals.serviceworker, Go: "readonly", IdentityTransformStream: "readonly", FixedLengthStream: "readonly" },
     },
     rules: { eqeqeq: "error", "no-var": "error", "prefer-const": "error" },
   },

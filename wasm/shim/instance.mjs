@@ -4,7 +4,7 @@ import * as code from "./codes.mjs";
 import { guestVariables } from "./environment.mjs";
 import { parse, requestLines } from "./headers.mjs";
 import { errorMeta, HostError } from "./host_error.mjs";
-import { MAX_META, SILENCE, STANDSTILL, TICK } from "./limits.mjs";
+import { MAX_INLINE_BODY, MAX_META, SILENCE, STANDSTILL, TICK } from "./limits.mjs";
 import { log } from "./log.mjs";
 import { monotonic } from "./monotonic.mjs";
 import { OPERATIONS } from "./operations/table.mjs";
@@ -303,7 +303,7 @@ export class Instance {
     /** @type {BodyInit | null} */
     let body = bytes;
     if (handle) {
-      body = handle.body;
+      body = passOn(owner, handle, /^content-length:([0-9]+)$/im.exec(lines)?.[1]);
       owner.passed = handle.controller;
     } else if (source === code.BODY_STREAM) {
       const pipe = new IdentityTransformStream();
@@ -617,6 +617,21 @@ export class Instance {
     owner.handles.add(id);
     return id;
   }
+}
+
+/**
+ * Answers the stream for the client. The end of a body that is not known to be short is noted.
+ *
+ * @param {Owner} owner
+ * @param {Handle} handle
+ * @param {string | undefined} length declared, in bytes
+ */
+function passOn(owner, handle, length) {
+  if (Number(length) <= MAX_INLINE_BODY) return handle.body;
+  const pipe = length === undefined ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
+  // Why it ended is the client's to see.
+  owner.ended = handle.body.pipeTo(pipe.writable).catch(() => {});
+  return pipe.readable;
 }
 
 /** Closes a stream unread, in its owner's context. @param {Handle} handle */

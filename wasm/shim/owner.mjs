@@ -24,6 +24,8 @@ export class Owner {
   writer = undefined;
   /** Closes the outbound request whose body was passed on. @type {AbortController | undefined} */
   passed = undefined;
+  /** When the stream that was passed on has ended. @type {Promise<void> | undefined} */
+  ended = undefined;
   /** When it last had a sign of life, in ms of monotonic. */
   beat = monotonic();
   /** When its own timer is due, in ms of monotonic. */

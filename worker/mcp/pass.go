@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grantway/grantway/worker/mcp/admission"
 	"github.com/grantway/grantway/worker/mcp/jsonrpc"
 	"github.com/grantway/grantway/worker/mcp/mirror"
 	"github.com/grantway/grantway/worker/mcp/policy"
@@ -57,13 +58,23 @@ func (h *Handler) passPost(w http.ResponseWriter, r *http.Request, t upstream.Ta
 			return
 		}
 	}
-	resp, took, err := h.sendPost(r, t, &m, header, body)
-	if err == nil && h.otherEra(r, t, resp, &m, stateless) {
-		_ = resp.Body.Close()
-		h.bridge(w, r, t, body, &m, stateless)
-		return
+	// A subscription needs no slot: it waits for nothing but changes.
+	var slot admission.Hold
+	if m.Method != listenMethod {
+		if slot, err = h.Gate.Slots.Take(t.Record, t.Caller); err != nil {
+			h.fail(w, r, m.ID, err)
+			return
+		}
 	}
-	if err != nil && beginsAnyway(r, &m, err) {
+	defer func() { slot.Release() }()
+	resp, took, err := h.sendPost(r, t, header, body)
+	other := err == nil && h.otherEra(r, t, resp, &m, stateless)
+	if other {
+		_ = resp.Body.Close()
+	}
+	if other || err != nil && beginsAnyway(r, &m, err) {
+		slot.Release() // each call of a bridge takes its own
+		slot = admission.Hold{}
 		h.bridge(w, r, t, body, &m, stateless)
 		return
 	}
@@ -83,16 +94,8 @@ func (h *Handler) passPost(w http.ResponseWriter, r *http.Request, t upstream.Ta
 	h.relay(w, r, t, resp, m.ID, stateless, listing, m.Method == listenMethod)
 }
 
-// sendPost sends the request while it holds a slot, which a subscription does not need: it
-// waits for nothing but changes.
-func (h *Handler) sendPost(r *http.Request, t upstream.Target, m *jsonrpc.Message, header http.Header, body []byte) (*http.Response, time.Duration, error) {
-	if m.Method != listenMethod {
-		slot, err := h.Gate.Slots.Take(t.Record, t.Caller)
-		if err != nil {
-			return nil, 0, err
-		}
-		defer slot.Release()
-	}
+// sendPost sends the request and tells how long the head of the answer took.
+func (h *Handler) sendPost(r *http.Request, t upstream.Target, header http.Header, body []byte) (*http.Response, time.Duration, error) {
 	start := time.Now()
 	resp, err := h.Upstream.Send(r.Context(), t, http.MethodPost, header, body)
 	took := time.Since(start)

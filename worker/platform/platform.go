@@ -220,14 +220,15 @@ var (
 
 // BodyPasser is implemented by the http.ResponseWriter of a host that can pass a
 // response body on without Go in between. PassBody takes over body, sends the
-// head as set so far, and answers true; or answers false and has done nothing.
+// head as set so far, and answers true when the body has ended, or at once if its declared
+// length is at most 64 KiB; or answers false and has done nothing.
 type BodyPasser interface {
 	PassBody(body io.ReadCloser) bool
 }
 
 // PassBody sends body to the client and closes it: through the host where it
-// can be, else by copying and flushing each piece. It returns the error of the
-// copy; a body passed by the host reports none.
+// can be, else by copying and flushing each piece. It returns when the body has ended (a short one
+// of declared length may still be on its way), with the error of the copy; a body passed by the host reports none.
 func PassBody(w http.ResponseWriter, body io.ReadCloser) error {
 	if p, ok := w.(BodyPasser); ok && p.PassBody(body) {
 		return nil

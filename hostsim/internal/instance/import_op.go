@@ -30,6 +30,7 @@ func init() {
 	operations[abi.OpWrite] = (*Instance).opWrite
 	operations[abi.OpRead] = (*Instance).opRead
 	operations[abi.OpFetch] = (*Instance).opFetch
+	operations[abi.OpEnded] = (*Instance).opEnded
 	operations[abi.OpKVGet] = (*Instance).opKVGet
 	operations[abi.OpKVPut] = (*Instance).opKVPut
 	operations[abi.OpKVDelete] = (*Instance).opKVDelete

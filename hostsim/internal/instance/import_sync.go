@@ -80,7 +80,8 @@ func (in *Instance) syncRespond(req, arg int32, meta, body []byte) int32 {
 			return syncNotFound
 		}
 		delete(in.handles, arg)
-		res.Stream = h.stream
+		r.passed = &passed{Stream: h.stream}
+		res.Stream = r.passed
 	}
 	r.responded, r.streaming = true, res.Streamed
 	if r.client == nil { // broken off meanwhile

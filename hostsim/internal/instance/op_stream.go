@@ -61,6 +61,23 @@ func (in *Instance) opRead(_ *call, p params) {
 	}()
 }
 
+// opEnded settles when the stream that the response passes on has ended: it was read to its end, it
+// broke, or the client has left. It fails with "conflict" if the response passes none on.
+func (in *Instance) opEnded(_ *call, p params) {
+	s := p.owner.passed
+	if s == nil {
+		in.failLocal(p.call, abi.ErrConflict, "no stream is passed on")
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		in.settleLocal(event{call: p.call})
+		return
+	}
+	s.ended = func() { in.settle(event{call: p.call}) }
+}
+
 // readPiece reads once and answers the settlement.
 func readPiece(s Stream, call, handle int32) event {
 	buffer := pieces.Get().(*[]byte)

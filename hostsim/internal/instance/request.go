@@ -30,6 +30,7 @@ type Request struct {
 	pending   int // calls that have not settled
 	responded bool
 	streaming bool
+	passed    *passed // the stream that the response passes on
 	done      bool
 	canceled  bool
 }

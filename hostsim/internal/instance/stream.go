@@ -74,6 +74,26 @@ func (u *upstream) Close() error {
 	return u.ReadCloser.Close()
 }
 
+// passed is a stream that a response passes on.
+type passed struct {
+	Stream
+	mu     sync.Mutex
+	closed bool
+	ended  func() // OPTIONAL
+}
+
+func (s *passed) Close() error {
+	err := s.Stream.Close()
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if first && s.ended != nil {
+		s.ended()
+	}
+	return err
+}
+
 // pipe is the body of a response that an object's handler streams: the writing
 // instance puts pieces in, the reader takes them out; a piece is settled when it has been
 // read to its end.

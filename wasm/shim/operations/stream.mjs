@@ -47,3 +47,15 @@ export async function read({ instance, meta }) {
     handle.reading = false;
   }
 }
+
+/**
+ * Settles when the stream that the owner's response passes on has ended.
+ *
+ * @param {Operation} operation
+ * @returns {Promise<Reply>}
+ */
+export async function ended({ owner }) {
+  if (!owner.responded) throw new HostError("conflict", "no response yet");
+  await owner.ended;
+  return {};
+}

@@ -5,7 +5,7 @@ import { digest, generate, sign, verify } from "./crypto.mjs";
 import { outboundFetch } from "./fetch.mjs";
 import { kvDelete, kvGet, kvList, kvPut } from "./kv.mjs";
 import { storageDelete, storageGet, storageList, storagePut, storageTransact } from "./storage.mjs";
-import { read, write } from "./stream.mjs";
+import { ended, read, write } from "./stream.mjs";
 
 /** @import { ErrorCode } from "../host_error.mjs" */
 /** @import { Instance } from "../instance.mjs" */
@@ -21,6 +21,7 @@ export const OPERATIONS = new Map([
   [code.OP_WRITE, { run: write, fallback: "gone" }],
   [code.OP_READ, { run: read, fallback: "net" }],
   [code.OP_FETCH, { run: outboundFetch, fallback: "net" }],
+  [code.OP_ENDED, { run: ended, fallback: "gone" }],
   [code.OP_KV_GET, { run: kvGet, fallback: "internal" }],
   [code.OP_KV_PUT, { run: kvPut, fallback: "internal" }],
   [code.OP_KV_DELETE, { run: kvDelete, fallback: "internal" }],

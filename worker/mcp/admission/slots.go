@@ -10,8 +10,8 @@ import (
 )
 
 // Slots limits how many requests this instance has under way at once, per server and per
-// caller. A request whose answer the host passes on by itself counts until the head
-// of that answer.
+// caller, each until its answer has ended; one whose answer the host passes on by itself and
+// that is at most 64 KiB long by its declared length, until the head of that answer.
 type Slots struct {
 	PerServer int // unless the record has its own number; 0: no limit
 	PerCaller int // 0: no limit
