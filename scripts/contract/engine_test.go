@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"github.com/grantway/grantway/scripts/contract/host"
 	"github.com/grantway/grantway/scripts/demo/authserver"
 	"github.com/grantway/grantway/scripts/demo/mcpserver"
+	"github.com/grantway/grantway/worker/seal"
 )
 
 // The token engine under load, in simulated time and with faults of the host. These cases need controls of the host, which
@@ -451,6 +453,11 @@ func TestSealingKeyRotatedAndLost(t *testing.T) {
 	assert.Equal(t, 1, u.mints())
 	u.idp.RevokeAll()
 	assert.NotEqual(t, token, w.whoami(t, server.id).tokenID(t), "the record's secret still opens")
+	row := "token/" + w.identity(t, server.id)
+	require.Eventually(t, func() bool { // it is written after the reply
+		value, _ := w.host.KV("TOKENS", row)
+		return len(value) > 5 && seal.KeyIDOf(value) == seal.KeyIDOf(w.sealed(t, o.Env["GRANTWAY_SEALING_KEY"]))
+	}, time.Minute, 10*time.Millisecond, "what is written anew is sealed with the new key")
 
 	requests, calls := u.idp.Stats().TokenRequests, len(u.mcp.Requests())
 	delete(o.Env, "GRANTWAY_SEALING_KEY_PREVIOUS")
@@ -463,6 +470,52 @@ func TestSealingKeyRotatedAndLost(t *testing.T) {
 	assert.Contains(t, string(a.text), "GRANTWAY_SEALING_KEY_PREVIOUS")
 	assert.Equal(t, requests, u.idp.Stats().TokenRequests)
 	assert.Equal(t, calls, len(u.mcp.Requests()))
+}
+
+// sealed is something that this key has sealed.
+func (w *world) sealed(t *testing.T, key string) []byte {
+	t.Helper()
+	keyring, err := seal.NewKeyring(key)
+	require.NoError(t, err)
+	return keyring.Seal(nil, "test")
+}
+
+// An MCP server that names another authorization server than before does not get the credential sent there.
+func TestCredentialIsBoundToItsIssuer(t *testing.T) {
+	w := theWorld(t)
+	if w == nil {
+		return
+	}
+	u, other := w.upstream(t, time.Hour), w.upstream(t, time.Hour)
+	other.idp.Register(u.client)
+	var issuer atomic.Value
+	issuer.Store(u.idp.Issuer())
+	var server *httptest.Server
+	server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/.well-known/oauth-protected-resource") {
+			rw.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(rw).Encode(map[string]any{"resource": server.URL + "/mcp", "authorization_servers": []any{issuer.Load()}})
+	}))
+	defer server.Close()
+	record := without(u.record(), "token_url")
+	record["url"] = server.URL + "/mcp"
+	a := w.admin(t, "POST", "/v1/mcp/server", record)
+	require.Equal(t, 201, a.StatusCode, "%s", a.text)
+	id, _ := a.object(t)["server_id"].(string)
+	refresh := func() answer { return w.admin(t, "POST", "/v1/mcp/server/"+id+"/token", nil) }
+	a = refresh()
+	require.Equal(t, 200, a.StatusCode, "%s", a.text)
+	require.Equal(t, 1, u.mints())
+	issuer.Store(other.idp.Issuer())
+	w.advance(t, 2*time.Hour) // beyond GRANTWAY_METADATA_LIFE_SECONDS
+	a = refresh()
+	assert.Equal(t, 502, a.StatusCode, "%s", a.text)
+	assert.Contains(t, string(a.text), "names another authorization server")
+	assert.Zero(t, other.idp.Stats().TokenRequests, "nothing was sent there")
+	assert.Equal(t, 1, u.mints())
 }
 
 // The host dies while a mint is under way: the next life mints anew and is not held up.

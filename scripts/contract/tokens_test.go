@@ -19,10 +19,12 @@ import (
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantway/grantway/scripts/demo/authserver"
+	"github.com/grantway/grantway/scripts/demo/mcpserver"
 )
 
 // whoami calls the tool of this name.
@@ -111,14 +113,94 @@ func TestAudience(t *testing.T) {
 // A token endpoint may say anything about a token's life. The call works; a token is never used past its end.
 func TestLifeOfTokens(t *testing.T) {
 	g := theGateway(t)
-	for _, value := range []string{"null", "0", "-5", "5", `"3600"`, "3600.5", "true", `"soon"`, "1e18", "[]", "{}"} {
+	for value, kept := range map[string]bool{
+		"missing": true, "null": true, "0": false, "-5": false, "5": true, `"3600"`: true, "3600.5": true, "true": true, `"soon"`: true, "1e18": true, "[]": true, "{}": true,
+	} {
 		t.Run(value, func(t *testing.T) {
 			u := newUpstream(t)
 			server := u.create(t, g)
-			u.idp.Fail(authserver.Fault{Times: -1, ExpiresIn: json.RawMessage(value)})
-			g.whoami(t, server.id).tokenID(t)
-			g.whoami(t, server.id).tokenID(t)
+			fault := authserver.Fault{Times: -1, ExpiresIn: json.RawMessage(value)}
+			if value == "missing" {
+				fault = authserver.Fault{Times: -1, Edit: func(reply map[string]any) { delete(reply, "expires_in") }}
+			}
+			u.idp.Fail(fault)
+			first, second := g.whoami(t, server.id).tokenID(t), g.whoami(t, server.id).tokenID(t)
+			if !kept {
+				assert.NotEqual(t, first, second, "a token that has ended is used once")
+			} else if value != "5" { // that may have ended between the two
+				assert.Equal(t, first, second)
+			}
 		})
+	}
+}
+
+// Each way to an MCP server has a refused token replaced and the request repeated.
+func TestRevokedOnEveryPath(t *testing.T) {
+	g := theGateway(t)
+	for name, call := range map[string]func(created, *mcp.ClientSession) error{
+		"tools/list":     func(_ created, s *mcp.ClientSession) error { _, err := s.ListTools(t.Context(), nil); return err },
+		"prompts/list":   func(_ created, s *mcp.ClientSession) error { _, err := s.ListPrompts(t.Context(), nil); return err },
+		"resources/list": func(_ created, s *mcp.ClientSession) error { _, err := s.ListResources(t.Context(), nil); return err },
+		"prompts/get": func(_ created, s *mcp.ClientSession) error {
+			_, err := s.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: "greet", Arguments: map[string]string{"name": "n"}})
+			return err
+		},
+		"resources/read": func(_ created, s *mcp.ClientSession) error {
+			_, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "demo://greeting"})
+			return err
+		},
+		"tools/call": func(_ created, s *mcp.ClientSession) error {
+			_, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"message": "m"}})
+			return err
+		},
+		"REST list": func(c created, _ *mcp.ClientSession) error {
+			return ok(g.admin(t, "GET", "/mcp-rest/tools/list?server_id="+c.id, nil))
+		},
+		"REST call": func(c created, _ *mcp.ClientSession) error { return ok(g.whoami(t, c.id)) },
+		"health": func(c created, _ *mcp.ClientSession) error {
+			return ok(g.admin(t, "GET", "/v1/mcp/server/"+c.id+"/health", nil))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newUpstream(t)
+			server := u.create(t, g)
+			session := g.connect(t, "/mcp/"+server.slug, g.adminKey)
+			g.whoami(t, server.id).tokenID(t)
+			u.idp.RevokeAll()
+			assert.NoError(t, call(server, session))
+			assert.Equal(t, 2, u.mints())
+		})
+	}
+}
+
+// ok says what is wrong with an answer that should be good.
+func ok(a answer) error {
+	if a.StatusCode != 200 || strings.Contains(string(a.text), `"error"`) && !strings.Contains(string(a.text), `"error":null`) {
+		return fmt.Errorf("%d %s", a.StatusCode, a.text)
+	}
+	return nil
+}
+
+// 403 insufficient_scope (RFC 6750 §3.1) is answered by one token with more scopes, where the record allows it.
+func TestScopeStepUp(t *testing.T) {
+	g := theGateway(t)
+	for allowed, status := range map[bool]int{true: 200, false: 502} {
+		u := newUpstream(t)
+		record := with(u.record(), "allow_scope_step_up", allowed)
+		record["credentials"].(map[string]any)["scopes"] = []string{mcpserver.ScopeRead}
+		a := g.admin(t, "POST", "/v1/mcp/server", record)
+		require.Equal(t, 201, a.StatusCode, "%s", a.text)
+		slug, _ := a.object(t)["slug"].(string)
+		for range 2 {
+			a = g.admin(t, "POST", "/mcp/"+slug, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"message":"m"}}}`,
+				"Accept", "application/json, text/event-stream", "Mcp-Protocol-Version", "2025-11-25")
+			assert.Equal(t, status, a.StatusCode, "%s", a.text)
+		}
+		if allowed {
+			assert.LessOrEqual(t, u.mints(), 1+g.instances)
+		} else {
+			assert.Equal(t, 1, u.mints())
+		}
 	}
 }
 

@@ -353,7 +353,7 @@ func (e *Engine) serveConnection(ctx context.Context, a platform.Actor, action s
 			st.void()
 			v := req.Token
 			v.Generation = st.Generation
-			st.Epoch = max(st.Epoch, req.Epoch)
+			st.Epoch, st.Voided = max(st.Epoch, req.Epoch), false
 			st.Sealed, st.Fingerprint, st.Scope = e.store.seal(&v, t), fingerprintOf(v.Token), v.Scope
 			st.IssuedAt, st.ExpiresAt, st.Cause, st.SecretUsed = v.IssuedAt, v.ExpiresAt, v.Cause, v.SecretUsed
 			if err := e.keepConnection(st, a.Name, &req.Connection); err != nil {

@@ -80,6 +80,7 @@ type Cause string
 const (
 	CauseMiss         Cause = "miss"    // no usable token anywhere
 	CauseEarly        Cause = "early"   // the token in use nears its end
+	CausePurge        Cause = "purge"   // the same, after a purge
 	CauseUnauthorized Cause = "401"     // the upstream refused the token in use
 	CauseRefresh      Cause = "refresh" // an administrator asked
 	CauseTest         Cause = "test"    // an administrator tries a record out; nothing is kept

@@ -24,6 +24,7 @@ const minterKey = "state"
 type minterState struct {
 	Generation  int64  `json:"generation"`
 	Epoch       int64  `json:"epoch,omitempty"`
+	Voided      bool   `json:"voided,omitempty"` // by a purge, and no token since
 	Sealed      []byte `json:"sealed,omitempty"` // the token, sealed as in KV TOKENS
 	Fingerprint string `json:"fingerprint,omitempty"`
 	IssuedAt    int64  `json:"issued_at,omitempty"`
@@ -143,6 +144,11 @@ func (e *Engine) serveMint(ctx context.Context, a platform.Actor, req *mintReque
 		}
 		if answer := e.decide(st, req, time.Now()); answer != nil {
 			return answer, nil
+		}
+		if st.Voided && req.Cause == CauseMiss {
+			after := *req
+			after.Cause = CausePurge
+			req = &after
 		}
 		fl, began := e.flyMint(ctx, a, req, st.Generation, seen)
 		select {
@@ -332,7 +338,7 @@ func (e *Engine) mintInObject(ctx context.Context, a platform.Actor, req *mintRe
 			st.NotBefore = now.Add(e.pause(f, st.Failures)).UnixMilli()
 			return nil
 		}
-		st.Failure, st.Failures, st.NotBefore = nil, 0, 0
+		st.Failure, st.Failures, st.NotBefore, st.Voided = nil, 0, 0, false
 		st.Mints++
 		st.Sealed, st.Fingerprint, st.Scope = sealed, fingerprintOf(v.Token), v.Scope
 		st.IssuedAt, st.ExpiresAt, st.Cause, st.SecretUsed = v.IssuedAt, v.ExpiresAt, v.Cause, v.SecretUsed

@@ -39,7 +39,7 @@ func (e *Engine) servePurge(ctx context.Context, a platform.Actor, req *purgeReq
 
 // void begins a generation.
 func (s *minterState) void() {
-	s.Generation++
+	s.Generation, s.Voided = s.Generation+1, true
 	s.forget()
 	s.Failure, s.Failures, s.NotBefore, s.Refusals, s.RefusedAt = nil, 0, 0, 0, 0
 }

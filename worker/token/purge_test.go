@@ -33,6 +33,7 @@ func TestAPurgeReachesEveryInstance(t *testing.T) {
 		assert.EqualValues(t, 1, generation)
 		_, body, _ := call(all[0], rec)
 		assert.Equal(t, "token-2", body, "here at once")
+		assert.Equal(t, token.CausePurge, w.rows[1].Cause)
 
 		time.Sleep(w.settings.L1Recheck + time.Second)
 		burst(4, all, rec) // starts the recheck in the background

@@ -223,7 +223,7 @@ func Listen(address string, options Options) (*Listening, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Listening{Server: server, http: &http.Server{Handler: server, ReadHeaderTimeout: 10 * time.Second}}
+	l := &Listening{Server: server, http: &http.Server{Handler: server, ReadHeaderTimeout: time.Minute}}
 	go l.http.Serve(listener)
 	return l, nil
 }
