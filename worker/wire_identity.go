@@ -97,13 +97,14 @@ func (g *Gateway) authorities(ctx context.Context, base, server string) ([]resou
 		return nil, err
 	}
 	var out []resource.Authority
+	// Clients take the first one: for an interactive server, that at which they can register.
+	if relay := g.interactive.RelayIssuer(ctx, base, server); relay != "" {
+		out = append(out, resource.Authority{Issuer: relay})
+	}
 	for i := range s.Issuers {
 		if !s.Issuers[i].CloudflareAccess {
 			out = append(out, resource.Authority{Issuer: s.Issuers[i].Issuer, Scopes: s.Issuers[i].Scopes})
 		}
-	}
-	if relay := g.interactive.RelayIssuer(ctx, base, server); relay != "" {
-		out = append(out, resource.Authority{Issuer: relay})
 	}
 	return out, nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/modelcontextprotocol/go-sdk/auth/extauth"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
@@ -19,9 +20,17 @@ import (
 )
 
 func TestOfficialClientCredentialsClient(t *testing.T) {
+	for _, algorithm := range []jose.SignatureAlgorithm{jose.ES256, jose.RS256} {
+		t.Run(string(algorithm), func(t *testing.T) { testOfficialClientCredentialsClient(t, algorithm) })
+	}
+}
+
+func testOfficialClientCredentialsClient(t *testing.T, algorithm jose.SignatureAlgorithm) {
 	w := newRealm(t)
 	u := w.m2m("demo")
-	s := w.newIssuer(authserver.Client{ID: "agent", Method: authserver.MethodPost, Secrets: []string{"agent-secret"}, DefaultAudience: w.url + "/mcp/demo"})
+	s := w.authserver(authserver.Options{Algorithm: algorithm, Scopes: []string{"mcp:call"}, Clients: []authserver.Client{
+		{ID: "agent", Method: authserver.MethodPost, Secrets: []string{"agent-secret"}, DefaultAudience: w.url + "/mcp/demo"},
+	}})
 	w.trust(map[string]any{"issuer": s.Issuer(), "grants": []any{map[string]any{"claim": "scope", "value": "mcp:call", "servers": []string{"demo"}}}})
 
 	handler, err := extauth.NewClientCredentialsHandler(&extauth.ClientCredentialsHandlerConfig{

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/modelcontextprotocol/go-sdk/oauthex"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -55,18 +59,22 @@ func (c *relayClient) address(edit ...string) string {
 var ticketField = regexp.MustCompile(`name="ticket" value="([^"]+)"`)
 
 // consent allows the client with a key and answers the address that the browser is sent to.
-func (c *relayClient) consent(key string) string {
-	c.t.Helper()
-	resp, page := c.get(c.address())
-	require.Equal(c.t, http.StatusOK, resp.StatusCode, page)
+func (c *relayClient) consent(key string) string { return c.allow(c.w, c.address(), key) }
+
+// allow consents to an authorization request with a key and answers where the browser is sent to.
+func (b *browser) allow(w *realm, address, key string) string {
+	b.t.Helper()
+	resp, page := b.get(address)
+	require.Equal(b.t, http.StatusOK, resp.StatusCode, page)
 	m := ticketField.FindStringSubmatch(page)
-	require.NotNil(c.t, m, page)
+	require.NotNil(b.t, m, page)
 	form := url.Values{"ticket": {html.UnescapeString(m[1])}, "decision": {"allow"}}
 	if key != "" {
 		form.Set("key", key)
 	}
-	resp, page = c.post(c.issuer+"/authorize", c.w.url, form)
-	require.Equal(c.t, http.StatusOK, resp.StatusCode, page)
+	at, _, _ := strings.Cut(address, "?")
+	resp, page = b.post(at, w.url, form)
+	require.Equal(b.t, http.StatusOK, resp.StatusCode, page)
 	return refresh(resp)
 }
 
@@ -139,6 +147,42 @@ func TestRelay(t *testing.T) {
 	other := w.newRelayClient("/files")
 	status, _ = other.exchange(url.Values{"grant_type": {"refresh_token"}, "client_id": {other.id}, "refresh_token": {out["refresh_token"].(string)}})
 	assert.Equal(t, http.StatusBadRequest, status, "and for its client alone")
+}
+
+// TestRelayOfficialClient: the official client with the URL of the server and its authorization code provider, and a person
+// who has an access key.
+func TestRelayOfficialClient(t *testing.T) {
+	w := newInteractiveRealm(t, authserver.Options{Registration: true}, "")
+	alice := w.key("alice")
+	for _, path := range []string{"/mcp/files", "/files/mcp"} {
+		b, asked := newBrowser(t), 0
+		handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
+			DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
+				ClientName: "Editor", RedirectURIs: []string{"http://127.0.0.1:33333/cb"}, GrantTypes: []string{"authorization_code", "refresh_token"},
+			}},
+			AuthorizationCodeFetcher: func(_ context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+				asked++
+				at := b.allow(w, args.URL, alice)
+				if strings.HasPrefix(at, w.idp.Issuer()) { // the upstream is connected on the way
+					resp, page := b.get(b.authorize(at))
+					require.Equal(t, http.StatusFound, resp.StatusCode, page)
+					at = resp.Header.Get("Location")
+				}
+				q := mustURL(t, at).Query()
+				return &auth.AuthorizationResult{Code: q.Get("code"), State: q.Get("state"), Iss: q.Get("iss")}, nil
+			},
+		})
+		require.NoError(t, err)
+		c := sdk.NewClient(&sdk.Implementation{Name: "editor", Version: "1"}, nil)
+		session, err := c.Connect(t.Context(), &sdk.StreamableClientTransport{Endpoint: w.url + path, OAuthHandler: handler, DisableStandaloneSSE: true}, nil)
+		require.NoError(t, err)
+		result, err := session.CallTool(t.Context(), &sdk.CallToolParams{Name: "echo", Arguments: map[string]any{"message": "hello"}})
+		require.NoError(t, err)
+		assert.Equal(t, "hello", result.StructuredContent.(map[string]any)["message"])
+		require.NoError(t, session.Close())
+		assert.Equal(t, 1, asked, "the person is asked once")
+	}
+	assert.Equal(t, true, w.connectionOf(alice, "files")["connected"])
 }
 
 func TestRelayAttacks(t *testing.T) {

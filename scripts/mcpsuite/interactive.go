@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -85,4 +88,55 @@ func (g *gateway) authorize() error {
 		return fmt.Errorf("callback: %d %s", resp.StatusCode, page)
 	}
 	return nil
+}
+
+var ticket = regexp.MustCompile(`name="ticket" value="([^"]+)"`)
+
+// consent is a person who allows an application at the gateway, and the gateway at the authorization server on the way. It
+// answers where the application's browser comes back to.
+func (g *gateway) consent(address string) (string, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return "", err
+	}
+	browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	visit := func(method, address string, form url.Values) (*http.Response, string, error) {
+		r, err := http.NewRequest(method, address, strings.NewReader(form.Encode()))
+		if err != nil {
+			return nil, "", err
+		}
+		if form != nil {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Origin", g.url)
+		}
+		resp, err := browser.Do(r)
+		if err != nil {
+			return nil, "", err
+		}
+		defer resp.Body.Close()
+		page, err := io.ReadAll(resp.Body)
+		return resp, string(page), err
+	}
+	_, page, err := visit(http.MethodGet, address, nil)
+	if err != nil {
+		return "", err
+	}
+	found := ticket.FindStringSubmatch(page)
+	if found == nil {
+		return "", fmt.Errorf("no consent page: %s", page)
+	}
+	at, _, _ := strings.Cut(address, "?")
+	resp, page, err := visit(http.MethodPost, at, url.Values{"ticket": {html.UnescapeString(found[1])}, "decision": {"allow"}, "key": {g.key}})
+	if err != nil {
+		return "", err
+	}
+	for next := strings.TrimPrefix(resp.Header.Get("Refresh"), "0; url="); next != ""; next = resp.Header.Get("Location") {
+		if u, err := url.Parse(next); err != nil || u.Query().Has("iss") && u.Path == "/cb" {
+			return next, err
+		}
+		if resp, page, err = visit(http.MethodGet, next, nil); err != nil {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("the browser stays at %d %s", resp.StatusCode, page)
 }

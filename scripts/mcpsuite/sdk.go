@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,6 +11,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -17,7 +20,7 @@ import (
 )
 
 // sdkLeg connects the official TypeScript client to the gateway as an M2M caller of a configured issuer, by a secret
-// and by a private key. (The Go client does the same in scripts/contract.)
+// and by a private key, and as a person's client. (The Go client does the same in scripts/contract.)
 func sdkLeg(host, suite string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -70,6 +73,61 @@ func sdkLeg(host, suite string) error {
 			return fmt.Errorf("TypeScript client with a %s: %w\n%s", c[0], err, out)
 		}
 		fmt.Printf("%-8s TypeScript client, M2M by %-24s passed\n", host, c[0])
+	}
+	if err := relayLeg(g, suite); err != nil {
+		return fmt.Errorf("TypeScript client by the relay: %w", err)
+	}
+	fmt.Printf("%-8s TypeScript client, authorization code at the relay passed\n", host)
+	return nil
+}
+
+// relayLeg connects the official TypeScript client, which knows the URL of an interactive server and nothing else, by the
+// gateway's own authorization server.
+func relayLeg(g *gateway, suite string) error {
+	issuer, err := authserver.Listen("127.0.0.1:0", authserver.Options{Registration: true})
+	if err != nil {
+		return err
+	}
+	defer issuer.Close()
+	server, err := mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: issuer.Issuer(), KeysURL: issuer.KeysURL()})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	err = g.register(map[string]any{
+		"server_name": "files", "slug": "files", "url": server.URL(), "transport": "http", "auth_type": "oauth2", "oauth2_flow": "authorization_code",
+	})
+	if err != nil {
+		return err
+	}
+	const redirect = "http://127.0.0.1:33333/cb" // nothing listens there
+	c := exec.Command(filepath.Join(suite, "node"), filepath.Join(filepath.Dir(filepath.Dir(suite)), "code.mjs"), g.url+"/mcp/files", redirect)
+	var failure bytes.Buffer
+	c.Stderr = &failure
+	in, err := c.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err == nil {
+		line, err = g.consent(strings.TrimSpace(line))
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(in, line)
+	}
+	_ = in.Close()
+	if werr := c.Wait(); err == nil && werr != nil {
+		err = werr
+	}
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, failure.String())
 	}
 	return nil
 }
