@@ -19,6 +19,7 @@ func TestPublicNetworkOnly(t *testing.T) {
 		{"10.1.2.3", false, false}, {"172.16.0.1", false, false}, {"192.168.1.1", false, false}, {"fd00::1", false, false},
 		{"169.254.169.254", false, false}, {"fe80::1", false, false}, {"100.100.100.200", false, false},
 		{"0.0.0.0", false, false}, {"::", false, false}, {"224.0.0.1", false, false}, {"255.255.255.255", false, false}, {"64:ff9b::a00:1", false, false},
+		{"::a00:1", false, false}, {"::ffff:0:a00:1", false, false}, {"2002:a00:1::", false, false}, {"fec0::1", false, false},
 	} {
 		ip := netip.MustParseAddr(tc.ip)
 		require.Equal(t, tc.public, publicOnly(false)(ip) == nil, tc.ip)

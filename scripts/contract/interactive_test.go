@@ -83,6 +83,7 @@ func TestInteractiveFlow(t *testing.T) {
 			status, body = w.call(bob, "files")
 			assert.Equal(t, http.StatusForbidden, status, "another caller has nothing of it: %s", body)
 			assert.Equal(t, true, w.connectionOf(alice, "files")["connected"])
+			assert.Equal(t, true, w.connectionOf(alice, "files")["renewable"], "the refresh token is kept")
 			assert.Equal(t, false, w.connectionOf(bob, "files")["connected"])
 
 			resp, _ = w.request("DELETE", "/v1/mcp/server/files/connection", "", "Authorization", "Bearer "+alice)

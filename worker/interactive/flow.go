@@ -219,7 +219,7 @@ func (h *Handler) exchange(ctx context.Context, r *http.Request, f *flow, rec *r
 	tok, err := h.Engine.Exchange(ctx, rec, g, f.Own, &f.By)
 	if err == nil {
 		c := f.connection(f.By.ID)
-		c.Account = h.account(ctx, f, tok)
+		c.RefreshToken, c.Account = tok.RefreshToken, h.account(ctx, f, tok)
 		err = h.Engine.Connect(ctx, rec, c, tok)
 	}
 	if err != nil {
