@@ -102,6 +102,7 @@ type exchange struct {
 
 	mu     sync.Mutex
 	head   *instance.Response
+	order  *instance.Forward // to be sent by the request's goroutine
 	pieces []instance.Piece
 	end    bool
 	failed abi.ErrorCode
@@ -127,6 +128,30 @@ func (x *exchange) Respond(res instance.Response) {
 		_ = res.Stream.Close()
 	}
 	x.signal()
+}
+
+// Forward implements instance.Forwarder.
+func (x *exchange) Forward(f *instance.Forward) {
+	x.mu.Lock()
+	left := x.left
+	if !left {
+		x.order = f
+	}
+	x.mu.Unlock()
+	if left {
+		f.Fail(abi.ErrGone, "the client has left")
+		return
+	}
+	x.signal()
+}
+
+// forward takes the order to forward the request, if there is one.
+func (x *exchange) forward() *instance.Forward {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	f := x.order
+	x.order = nil
+	return f
 }
 
 // Write implements instance.Client.
@@ -173,9 +198,12 @@ func (x *exchange) next() (head *instance.Response, pieces []instance.Piece, end
 func (x *exchange) leave() {
 	x.mu.Lock()
 	x.left = true
-	head, pieces := x.head, x.pieces
-	x.head, x.pieces = nil, nil
+	head, pieces, order := x.head, x.pieces, x.order
+	x.head, x.pieces, x.order = nil, nil, nil
 	x.mu.Unlock()
+	if order != nil {
+		order.Fail(abi.ErrGone, "the client has left")
+	}
 	if head != nil && head.Stream != nil {
 		_ = head.Stream.Close()
 	}
@@ -198,6 +226,9 @@ func (x *exchange) serve(h *Host, w http.ResponseWriter, r *http.Request, event 
 			return
 		case <-stopping:
 			event.Cancel()
+			return
+		}
+		if f := x.forward(); f != nil && h.forward(w, rc, r, f) {
 			return
 		}
 		head, pieces, end, failed := x.next()

@@ -9,10 +9,10 @@ package worker
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"runtime"
 	"strings"
@@ -57,7 +57,7 @@ var _ platform.Program = (*Gateway)(nil)
 
 // ServeHTTP serves a request from outside.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := requestID(r)
+	id := requestID(r.Header.Get("X-Request-Id"))
 	w.Header().Set("X-Request-Id", id)
 	r = r.WithContext(problem.WithRequestID(r.Context(), id))
 	segment, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
@@ -129,11 +129,25 @@ func (g *Gateway) notFound(w http.ResponseWriter, r *http.Request) {
 
 // requestID takes over a caller's X-Request-Id of up to 64 safe characters, so
 // that it can be found again in both logs, or makes one of 128 random bits.
-func requestID(r *http.Request) string {
-	if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= 64 && strings.IndexFunc(id, unsafeInID) < 0 {
-		return id
+func requestID(given string) string {
+	if given != "" && len(given) <= 64 && strings.IndexFunc(given, unsafeInID) < 0 {
+		return given
 	}
-	return rand.Text()
+	return randomID()
+}
+
+// randomID makes an id of 130 bits in the alphabet of RFC 4648 §6. It is no secret: the generator is the runtime's own.
+func randomID() string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	var b [26]byte
+	for i := 0; i < len(b); {
+		for r, n := rand.Uint64(), 0; n < 12 && i < len(b); n++ {
+			b[i] = alphabet[r&31]
+			r >>= 5
+			i++
+		}
+	}
+	return string(b[:])
 }
 
 func unsafeInID(c rune) bool {

@@ -62,6 +62,7 @@ func (g *Gateway) wireMCP() {
 			return err == nil && len(list) > 0
 		},
 		Version: Version,
+		Memory:  mcp.Memory{Keys: g.keys, Records: g.source, Tokens: g.tokens},
 	})
 	g.rest = rest.New(rest.Config{
 		Gate:          gate,

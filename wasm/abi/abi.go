@@ -42,6 +42,7 @@ const (
 // Answers of the export push.
 const (
 	PushAccepted int32 = 0  // delivered; the host must now run the guest until idle
+	PushIdle     int32 = 1  // delivered, and dealt with: the guest has nothing to run
 	PushNotReady int32 = -1 // the guest has not begun to serve: answer 503
 )
 
@@ -57,6 +58,8 @@ const (
 	SyncCurrent SyncOp = 5 // the id of the request in whose context the guest runs, or 0
 	SyncLog     SyncOp = 6 // one line for the host's log
 	SyncEnv     SyncOp = 7 // put the environment into inbox slot 0; answers its size in bytes
+	// SyncSupports answers 1 if the host knows the operation, 0 if not.
+	SyncSupports SyncOp = 8
 )
 
 // Where the body of a response comes from (the parameter arg of SyncRespond).
@@ -74,6 +77,8 @@ const (
 	OpRead  Op = 17 // the next piece of a stream handle
 	OpFetch Op = 18 // an outbound HTTP request, or one to a Durable Object
 	OpEnded Op = 19 // the stream that the response passes on has ended
+	// OpForward is an outbound HTTP request whose answer the host gives to the client if its status is 2xx.
+	OpForward Op = 20
 
 	OpKVGet    Op = 32
 	OpKVPut    Op = 33

@@ -17,12 +17,12 @@ func TestShimCodes(t *testing.T) {
 		"../shim/codes.mjs": {
 			"VERSION": Version, "MODE_RESIDENT": int(ModeResident),
 			"KIND_FETCH": int(KindFetch), "KIND_OK": int(KindOK), "KIND_ERROR": int(KindError), "KIND_CANCEL": int(KindCancel),
-			"KIND_OBJECT": int(KindObject), "KIND_SCHEDULED": int(KindScheduled), "PUSH_ACCEPTED": int(PushAccepted),
+			"KIND_OBJECT": int(KindObject), "KIND_SCHEDULED": int(KindScheduled), "PUSH_ACCEPTED": int(PushAccepted), "PUSH_IDLE": int(PushIdle),
 			"SYNC_RESPOND": int(SyncRespond), "SYNC_DONE": int(SyncDone), "SYNC_ABORT": int(SyncAbort), "SYNC_CANCEL": int(SyncCancel),
-			"SYNC_CURRENT": int(SyncCurrent), "SYNC_LOG": int(SyncLog), "SYNC_ENV": int(SyncEnv),
+			"SYNC_CURRENT": int(SyncCurrent), "SYNC_LOG": int(SyncLog), "SYNC_ENV": int(SyncEnv), "SYNC_SUPPORTS": int(SyncSupports),
 			"SYNC_UNKNOWN": -1, "SYNC_NOT_FOUND": -2, "SYNC_MALFORMED": -3,
 			"BODY_BYTES": int(BodyBytes), "BODY_STREAM": int(BodyStream),
-			"OP_WRITE": int(OpWrite), "OP_READ": int(OpRead), "OP_FETCH": int(OpFetch), "OP_ENDED": int(OpEnded),
+			"OP_WRITE": int(OpWrite), "OP_READ": int(OpRead), "OP_FETCH": int(OpFetch), "OP_ENDED": int(OpEnded), "OP_FORWARD": int(OpForward),
 			"OP_KV_GET": int(OpKVGet), "OP_KV_PUT": int(OpKVPut), "OP_KV_DELETE": int(OpKVDelete), "OP_KV_LIST": int(OpKVList),
 			"OP_STORAGE_GET": int(OpStorageGet), "OP_STORAGE_PUT": int(OpStoragePut), "OP_STORAGE_DELETE": int(OpStorageDelete),
 			"OP_STORAGE_LIST": int(OpStorageList), "OP_STORAGE_TRANSACT": int(OpStorageTransact),
@@ -36,7 +36,7 @@ func TestShimCodes(t *testing.T) {
 		},
 	}
 	// Limits that are the shim's own.
-	own := []string{"MAX_KV_METADATA", "TICK", "SILENCE", "STANDSTILL", "STEP", "RECYCLE_MEMORY", "MAX_CACHED_KEYS", "MAX_ERROR_TEXT"}
+	own := []string{"MAX_KV_METADATA", "TICK", "SILENCE", "STANDSTILL", "STEP", "RECYCLE_MEMORY", "MAX_CACHED_KEYS", "MAX_KNOWN_HEADERS", "MAX_HEAD", "MAX_ERROR_TEXT"}
 	constant := regexp.MustCompile(`(?m)^export const ([A-Z_]+) = (-?[0-9_]+)(?: << ([0-9]+))?;$`)
 	for file, numbers := range want {
 		text, err := os.ReadFile(file)

@@ -40,6 +40,7 @@ type probe struct {
 	routes   map[string]func(http.ResponseWriter, *http.Request)
 	meeting  meeting
 	flights  flights
+	forwards forwards
 	started  time.Time
 	// counters of what has happened, for GET /counters.
 	counters struct {
@@ -63,6 +64,7 @@ func newProbe(p platform.Platform) *probe {
 		"/late-panic": b.latePanic,
 		"/crash":      b.crash,
 		"/fetch":      b.fetch,
+		"/forward":    b.fetch,
 		"/pass":       b.pass,
 		"/stream":     b.stream,
 		"/op":         b.op,
@@ -106,6 +108,7 @@ func (b *probe) showCounters(w http.ResponseWriter, _ *http.Request) {
 	runtime.ReadMemStats(&m)
 	answer(w, map[string]any{
 		"served": b.counters.served.Load(), "streams_ended": b.counters.streamsEnded.Load(), "canceled": b.counters.canceled.Load(),
+		"passed": b.forwards.passed.Load(), "kept": b.forwards.kept.Load(), "status": b.forwards.status.Load(), "head": b.forwards.head.Load(),
 		"timers": b.counters.timers.Load(), "goroutines": runtime.NumGoroutine(), "heap": m.HeapAlloc,
 	})
 }

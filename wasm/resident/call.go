@@ -19,6 +19,15 @@ type result struct {
 	n      int32
 }
 
+// split answers the result, or the error that it is.
+func (r result) split(name string) (result, error) {
+	if r.failed {
+		code, message := abi.NextLine(r.meta)
+		return r, &platform.Error{Op: name, Code: platform.Code(code), Message: message}
+	}
+	return r, nil
+}
+
 // tables guards every table of this package.
 var tables gosync.Mutex
 
@@ -35,7 +44,7 @@ func enter(done chan result) int32 {
 	defer tables.Unlock()
 	for {
 		lastCall++
-		if lastCall <= 0 {
+		if lastCall <= 0 || lastCall >= firstForward {
 			lastCall = 1
 		}
 		if _, used := pending[lastCall]; !used {
@@ -60,6 +69,7 @@ func take(call int32) chan result {
 func begin(code abi.Op, req int32, meta, body []byte) (call int32, done chan result) {
 	done = make(chan result, 1)
 	call = enter(done)
+	stirred = true
 	hostOp(int32(code), req, call,
 		unsafe.Pointer(unsafe.SliceData(meta)), int32(len(meta)),
 		unsafe.Pointer(unsafe.SliceData(body)), int32(len(body)))
@@ -70,11 +80,7 @@ func begin(code abi.Op, req int32, meta, body []byte) (call int32, done chan res
 func wait(ctx context.Context, name string, req, call int32, done chan result) (result, error) {
 	select {
 	case r := <-done:
-		if r.failed {
-			code, message := abi.NextLine(r.meta)
-			return r, &platform.Error{Op: name, Code: platform.Code(code), Message: message}
-		}
-		return r, nil
+		return r.split(name)
 	case <-ctx.Done():
 		if take(call) != nil {
 			sync(abi.SyncAbort, req, call, nil, nil)
@@ -106,11 +112,19 @@ func do(ctx context.Context, name string, code abi.Op, meta string, body []byte)
 
 type requestKey struct{}
 
+// request is what the context of a request holds.
+type request struct {
+	id    int32
+	first *answer // what came of forwarding it; nil: it was not tried
+}
+
 // requestOf answers the id of the request that ctx belongs to; without one, 0:
 // whichever request is current.
 func requestOf(ctx context.Context) int32 {
-	id, _ := ctx.Value(requestKey{}).(int32)
-	return id
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		return r.id
+	}
+	return 0
 }
 
 // Reply is how an operation settled.

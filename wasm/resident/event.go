@@ -31,8 +31,12 @@ func push(kind, id, metaLen, bodyLen, n int32) int32 {
 	meta, body := text(data[:metaLen]), data[metaLen:]
 	switch abi.Kind(kind) {
 	case abi.KindOK, abi.KindError:
+		r := result{failed: abi.Kind(kind) == abi.KindError, meta: meta, body: body, n: n}
+		if id >= firstForward {
+			return settleForward(id, r)
+		}
 		if done := take(id); done != nil {
-			done <- result{failed: abi.Kind(kind) == abi.KindError, meta: meta, body: body, n: n}
+			done <- r
 		}
 	case abi.KindCancel:
 		tables.Lock()
@@ -42,11 +46,11 @@ func push(kind, id, metaLen, bodyLen, n int32) int32 {
 			cancel()
 		}
 	case abi.KindFetch, abi.KindObject, abi.KindScheduled:
-		ctx, cancel := context.WithCancel(context.WithValue(context.Background(), requestKey{}, id))
-		tables.Lock()
-		alive[id] = cancel
-		tables.Unlock()
-		start(job{ctx, event{kind: abi.Kind(kind), id: id, meta: meta, body: body, handle: n}})
+		e := event{kind: abi.Kind(kind), id: id, meta: meta, body: body, handle: n}
+		if abi.Kind(kind) == abi.KindFetch && n == 0 && forward(e) {
+			return idleAnswer()
+		}
+		startEvent(&request{id: id}, e)
 	default:
 		sync(abi.SyncRespond, id, abi.BodyBytes, []byte("501"), nil)
 		sync(abi.SyncDone, id, 0, nil, nil)
@@ -54,11 +58,23 @@ func push(kind, id, metaLen, bodyLen, n int32) int32 {
 	return abi.PushAccepted
 }
 
+// startEvent serves an event on a goroutine of its own.
+func startEvent(r *request, e event) {
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), requestKey{}, r))
+	tables.Lock()
+	alive[e.id] = cancel
+	tables.Unlock()
+	start(job{ctx, e})
+}
+
 // Only the host calls it, which static analysis does not know.
 var _ = push
 
 // Serve runs the program on the resident host. It never returns.
 func Serve(p platform.Program) {
+	if f, ok := p.(platform.Forwarder); ok && sync(abi.SyncSupports, 0, int32(abi.OpForward), nil, nil) == 1 {
+		forwarder = f
+	}
 	program = p
 	select {}
 }

@@ -24,6 +24,14 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if first := firstOf(ctx); first != nil && t == "net" && first.answers(r) {
+		first.used = true
+		res, err := first.result.split("fetch")
+		if err != nil {
+			return nil, err
+		}
+		return newResponse(r, first.request, res)
+	}
 	meta := make([]byte, 0, 1024)
 	meta = append(meta, r.Method...)
 	if r.Method == "" {
@@ -41,6 +49,11 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newResponse(r, id, res)
+}
+
+// newResponse makes the response of request id to r.
+func newResponse(r *http.Request, id int32, res result) (*http.Response, error) {
 	first, lines := abi.NextLine(res.meta)
 	status, err := strconv.Atoi(first)
 	if err != nil {
@@ -57,7 +70,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	if res.n > 0 {
-		out.Body = &stream{ctx: ctx, request: id, handle: res.n}
+		out.Body = &stream{ctx: r.Context(), request: id, handle: res.n}
 	} else {
 		out.ContentLength = 0
 	}

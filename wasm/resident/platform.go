@@ -79,7 +79,7 @@ func (p *Platform) Background(ctx context.Context, f func(context.Context)) {
 			}
 			sync(abi.SyncDone, owner, 0, nil, nil)
 		}()
-		f(context.WithValue(context.WithoutCancel(ctx), requestKey{}, owner))
+		f(context.WithValue(context.WithoutCancel(ctx), requestKey{}, &request{id: owner}))
 	}()
 }
 

@@ -37,6 +37,9 @@ func serve(ctx context.Context, e event) {
 			w.fail()
 		}
 		w.finish()
+		if first := firstOf(ctx); first != nil && !first.used {
+			discard(e.id, first.result)
+		}
 		tables.Lock()
 		cancel := alive[e.id]
 		delete(alive, e.id)

@@ -25,6 +25,9 @@ const DEFAULT_HEADERS = [
  * @returns {Promise<Response> | Response | undefined} undefined: the path is not the UI's
  */
 export function serveAssets(request, env) {
+  const path = request.url.indexOf("/", request.url.indexOf("://") + 3);
+  if (path > 0 && !request.url.startsWith("/ui", path) && !/^\/?(?:[?#]|$)/.test(request.url.slice(path, path + 2)))
+    return undefined;
   const url = new URL(request.url);
   if (url.pathname === "/") return redirect(url, 302);
   if (url.pathname === "/ui") return redirect(url, 301);

@@ -13,8 +13,9 @@ export const KIND_CANCEL = 4;
 export const KIND_OBJECT = 5;
 export const KIND_SCHEDULED = 6;
 
-/** Answer of the export push. */
+/** Answers of the export push. */
 export const PUSH_ACCEPTED = 0;
+export const PUSH_IDLE = 1;
 
 /** Codes of the import sync. */
 export const SYNC_RESPOND = 1;
@@ -24,6 +25,7 @@ export const SYNC_CANCEL = 4;
 export const SYNC_CURRENT = 5;
 export const SYNC_LOG = 6;
 export const SYNC_ENV = 7;
+export const SYNC_SUPPORTS = 8;
 
 /** Failures of the import sync. */
 export const SYNC_UNKNOWN = -1;
@@ -39,6 +41,7 @@ export const OP_WRITE = 16;
 export const OP_READ = 17;
 export const OP_FETCH = 18;
 export const OP_ENDED = 19;
+export const OP_FORWARD = 20;
 export const OP_KV_GET = 32;
 export const OP_KV_PUT = 33;
 export const OP_KV_DELETE = 34;

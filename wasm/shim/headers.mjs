@@ -15,7 +15,7 @@ const HOP_BY_HOP = new Set([
 const INTERNAL_PREFIX = "grantway-internal-";
 
 /** Encodings that the runtime undoes when a body is read, without changing the headers. */
-const UNDONE_ENCODINGS = new Set(["gzip", "br", "deflate", "zstd"]);
+export const UNDONE_ENCODINGS = new Set(["gzip", "br", "deflate", "zstd"]);
 
 /**
  * The lines "\nname:value" of a request's headers.

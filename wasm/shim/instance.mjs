@@ -4,14 +4,17 @@ import * as code from "./codes.mjs";
 import { guestVariables } from "./environment.mjs";
 import { parse, requestLines } from "./headers.mjs";
 import { errorMeta, HostError } from "./host_error.mjs";
-import { MAX_INLINE_BODY, MAX_META, SILENCE, STANDSTILL, TICK } from "./limits.mjs";
+import { MAX_HEAD, MAX_INLINE_BODY, MAX_META, SILENCE, STANDSTILL, TICK } from "./limits.mjs";
 import { log } from "./log.mjs";
 import { monotonic } from "./monotonic.mjs";
+import { fetched } from "./operations/fetch.mjs";
+import { passOn, readOrder } from "./operations/forward.mjs";
 import { OPERATIONS } from "./operations/table.mjs";
 import { Owner } from "./owner.mjs";
 import { instanceFailed, problem } from "./problem.mjs";
 import { Timers } from "./timers.mjs";
 
+/** @import { Order } from "./operations/forward.mjs" */
 /** @import { Reply } from "./operations/table.mjs" */
 /** @import { Actor, Context, Env } from "./owner.mjs" */
 
@@ -54,6 +57,8 @@ export class Instance {
   /** In whose context the program runs now. @type {Owner | null} */
   #current = null;
   #depth = 0;
+  /** When the program was entered, in ms since the epoch. Time stands still while it runs, as for all that a request computes. */
+  #clock = 0;
   #lastTick = 0;
   #lastSweep = 0;
   /** What `take` hands over. */
@@ -87,6 +92,11 @@ export class Instance {
         this.#timers.clear(new DataView(this.#exports.mem.buffer).getInt32((sp >>> 0) + 8, true));
       },
     });
+    imports.gojs["runtime.walltime"] = (/** @type {number} */ sp) => {
+      const memory = new DataView(this.#exports.mem.buffer);
+      memory.setBigInt64((sp >>> 0) + 8, BigInt(Math.floor(this.#clock / 1000)), true);
+      memory.setInt32((sp >>> 0) + 16, (this.#clock % 1000) * 1_000_000, true);
+    };
     imports.workers = { ready() {} };
     imports.grantway = {
       abi: () => (code.VERSION << 8) | code.MODE_RESIDENT,
@@ -105,6 +115,7 @@ export class Instance {
       }
     };
     this.#depth++;
+    this.#clock = Date.now();
     // run() rejects only for what was noted above already.
     this.#go.run(Object.create(instance, { exports: { value: { ...instance.exports, run } } })).catch(() => {});
     this.#depth--;
@@ -149,13 +160,10 @@ export class Instance {
       return problem(431, "headers_too_large", "The request's head is above 256 KiB.");
     }
     this.served++;
-    const owner = this.adopt(env, ctx, actor);
+    const owner = this.#register(env, ctx, actor);
     const response = Promise.withResolvers();
     owner.response = response;
-    request.signal?.addEventListener("abort", () => {
-      owner.passed?.abort();
-      if (!owner.gone) this.#enter(owner, () => this.#push(code.KIND_CANCEL, owner.id));
-    });
+    owner.request = request;
     if (actor) this.#endEarlierLives(owner, actor, ctx);
     const handle = body === null && request.body ? this.#open(owner, request.body) : 0;
     this.#enter(owner, () => {
@@ -166,7 +174,8 @@ export class Instance {
         body ?? NOTHING,
         handle,
       );
-      if (answer !== code.PUSH_ACCEPTED) this.#fail(owner);
+      if (answer < 0) this.#fail(owner);
+      return answer;
     });
     return response.promise;
   }
@@ -179,17 +188,45 @@ export class Instance {
    * @param {Actor} [actor]
    */
   adopt(env, ctx, actor) {
+    const owner = this.#register(env, ctx, actor);
+    this.#attend(owner);
+    return owner;
+  }
+
+  /**
+   * Makes an owner in the present context.
+   *
+   * @param {Env} env
+   * @param {Context} ctx
+   * @param {Actor} [actor]
+   */
+  #register(env, ctx, actor) {
     do {
       this.#lastOwner = this.#lastOwner >= 0x7fffffff ? 1 : this.#lastOwner + 1;
     } while (this.#owners.has(this.#lastOwner));
     const owner = new Owner(this.#lastOwner, env, ctx, actor);
     this.#owners.set(owner.id, owner);
+    return owner;
+  }
+
+  /**
+   * Keeps an owner's context, which is the present one, alive, and able to be reached from others. What a forwarded request
+   * waits for is its own, so that it can do without.
+   *
+   * @param {Owner} owner
+   */
+  #attend(owner) {
+    owner.attended = true;
     const end = Promise.withResolvers();
     owner.release = () => end.resolve(undefined);
-    ctx.waitUntil(end.promise);
+    owner.ctx.waitUntil(end.promise);
     this.#listen(owner);
+    owner.beat = monotonic();
     owner.tick = setInterval(() => this.#tick(owner), TICK);
-    return owner;
+    owner.request?.signal?.addEventListener("abort", () => {
+      owner.passed?.abort();
+      if (!owner.gone) this.#enter(owner, () => this.#push(code.KIND_CANCEL, owner.id));
+    });
   }
 
   /**
@@ -238,6 +275,8 @@ export class Instance {
         return 0;
       case code.SYNC_ENV:
         return this.#variables.length;
+      case code.SYNC_SUPPORTS:
+        return argument === code.OP_FORWARD || OPERATIONS.has(argument) ? 1 : 0;
       default:
         return code.SYNC_UNKNOWN;
     }
@@ -245,6 +284,9 @@ export class Instance {
 
   /** @type {Import} */
   #op(operation, request, call, metaPointer, metaLength, bodyPointer, bodyLength) {
+    if (operation === code.OP_FORWARD && metaLength <= MAX_META) {
+      return this.#forward(request, call, decode(this.#view(metaPointer, metaLength)), this.#copy(bodyPointer, bodyLength));
+    }
     const entry = OPERATIONS.get(operation);
     if (!entry) return this.#refuse(call, new HostError("unsupported", `operation ${operation}`));
     if (metaLength > MAX_META) return this.#refuse(call, new HostError("limit", "meta above 256 KiB"));
@@ -270,6 +312,78 @@ export class Instance {
       );
     });
     return 0;
+  }
+
+  /**
+   * Sends a request on and gives its answer to the client, if its status is 2xx; else to the program, as a fetch does.
+   *
+   * @param {number} request
+   * @param {number} call
+   * @param {string} meta
+   * @param {Uint8Array<ArrayBuffer>} body
+   */
+  #forward(request, call, meta, body) {
+    const owner = this.#owners.get(request);
+    if (!owner || owner.gone) return this.#refuse(call, new HostError("gone", "the request no longer exists"));
+    if (owner !== this.#current || !owner.response || owner.responded) {
+      return this.#refuse(call, new HostError("conflict", "no client that waits for a response"));
+    }
+    let order;
+    try {
+      order = readOrder(meta, body);
+    } catch (error) {
+      return this.#refuse(call, /** @type {HostError} */ (error));
+    }
+    owner.calls.add(call);
+    this.#callers.set(call, owner);
+    owner.begun = monotonic();
+    owner.beat = owner.begun + order.timeout;
+    owner.ctx.waitUntil(owner.response.promise);
+    const timer = setTimeout(() => this.#settle(owner, call, undefined, "timeout\nno answer in time"), order.timeout);
+    if (owner.request) order.init.signal = owner.request.signal;
+    fetch(order.url, order.init).then(
+      (answer) => {
+        clearTimeout(timer);
+        this.#forwarded(owner, call, order, answer);
+      },
+      (error) => {
+        clearTimeout(timer);
+        this.#settle(owner, call, undefined, errorMeta(error, "net"));
+      },
+    );
+    return 0;
+  }
+
+  /** @param {Owner} owner @param {number} call @param {Order} order @param {Response} answer */
+  #forwarded(owner, call, order, answer) {
+    if (!answer.ok || owner.responded || !owner.calls.has(call)) {
+      this.#settle(owner, call, fetched(answer, order.init.method));
+      return;
+    }
+    owner.responded = owner.done = true;
+    // What the runtime decodes has another length.
+    const length = answer.headers.has("content-encoding") ? null : answer.headers.get("content-length");
+    let body = answer.body;
+    if (body && !(length !== null && Number(length) <= MAX_INLINE_BODY)) {
+      const head = Math.min(Math.round(monotonic() - owner.begun), MAX_HEAD);
+      this.#attend(owner);
+      body = piped(owner, body, length);
+      owner.ended?.then(() => this.#passed(owner, call, answer.status + 1000 * head));
+    }
+    try {
+      owner.response?.resolve(passOn(order, answer, body));
+    } catch (error) {
+      this.#ungiven(owner, error, body);
+    }
+    if (!owner.ended) this.#passed(owner, call, answer.status);
+  }
+
+  /** Tells the program that a request was forwarded. @param {Owner} owner @param {number} call @param {number} n */
+  #passed(owner, call, n) {
+    if (!owner.calls.delete(call)) return;
+    this.#callers.delete(call);
+    this.#enter(owner, () => this.#push(code.KIND_OK, call, NOTHING, NOTHING, n));
+    this.#releaseIfOver(owner);
   }
 
   // Synchronous operations. What they change is marked at once and done in the owner's context.
@@ -303,7 +417,9 @@ export class Instance {
     /** @type {BodyInit | null} */
     let body = bytes;
     if (handle) {
-      body = passOn(owner, handle, /^content-length:([0-9]+)$/im.exec(lines)?.[1]);
+      const length = /^content-length:([0-9]+)$/im.exec(lines)?.[1];
+      // The end of a body that is not known to be short is noted.
+      body = Number(length) <= MAX_INLINE_BODY ? handle.body : piped(owner, handle.body, length);
       owner.passed = handle.controller;
     } else if (source === code.BODY_STREAM) {
       const pipe = new IdentityTransformStream();
@@ -319,10 +435,15 @@ export class Instance {
     try {
       owner.response?.resolve(new Response(body, { status, headers: parse(lines) }));
     } catch (error) {
-      console.error("a response could not be given:", error);
-      if (body instanceof ReadableStream) body.cancel().catch(() => {});
-      owner.response?.resolve(problem(500, "internal_error", "The gateway failed while it served this request."));
+      this.#ungiven(owner, error, body instanceof ReadableStream ? body : null);
     }
+  }
+
+  /** @param {Owner} owner @param {unknown} error @param {ReadableStream | null} body */
+  #ungiven(owner, error, body) {
+    console.error("a response could not be given:", error);
+    body?.cancel().catch(() => {});
+    owner.response?.resolve(problem(500, "internal_error", "The gateway failed while it served this request."));
   }
 
   /** @param {number} request */
@@ -370,7 +491,7 @@ export class Instance {
    * The only way into the program: does what `deliver` does and lets every goroutine run until none can go on.
    *
    * @param {Owner | null} owner whose context this is
-   * @param {() => void} deliver
+   * @param {() => number | void} deliver may answer what the program did: if it has nothing to run, it is not resumed
    */
   #enter(owner, deliver) {
     if (this.dead) return;
@@ -378,15 +499,18 @@ export class Instance {
     this.#current = owner;
     this.#depth++;
     try {
-      deliver();
-      if (!this.dead) this.#go._resume();
+      this.#clock = Date.now();
+      if (deliver() !== code.PUSH_IDLE && !this.dead) {
+        if (owner && !owner.attended && !owner.gone) this.#attend(owner);
+        this.#go._resume();
+      }
     } catch (error) {
       this.#end(String(error));
     }
     this.#depth--;
     this.#current = before;
     if (this.dead) this.#failAll();
-    else if (owner && !owner.gone) this.#arm(owner);
+    else if (owner?.attended && !owner.gone) this.#arm(owner);
   }
 
   /**
@@ -478,7 +602,7 @@ export class Instance {
   /** @param {Owner} owner */
   #tick(owner) {
     const now = monotonic();
-    if (now - this.#lastTick > STANDSTILL) for (const other of this.#owners.values()) other.beat = now;
+    if (now - this.#lastTick > STANDSTILL) for (const other of this.#owners.values()) other.beat = Math.max(other.beat, now);
     this.#lastTick = owner.beat = now;
     this.#drain(owner);
     this.#fire(owner);
@@ -522,8 +646,10 @@ export class Instance {
   #release(owner) {
     owner.gone = true;
     this.#owners.delete(owner.id);
-    clearInterval(owner.tick);
-    clearTimeout(owner.timer);
+    if (owner.attended) {
+      clearInterval(owner.tick);
+      clearTimeout(owner.timer);
+    }
     for (const id of owner.handles) {
       const handle = this.#handles.get(id);
       this.#handles.delete(id);
@@ -534,6 +660,7 @@ export class Instance {
     if (owner.armed === Infinity) return;
     // This one was to fire Go's next timer: let another do so.
     for (const other of this.#owners.values()) {
+      if (!other.attended) continue;
       this.#in(other, () => this.#arm(other));
       break;
     }
@@ -620,17 +747,16 @@ export class Instance {
 }
 
 /**
- * Answers the stream for the client. The end of a body that is not known to be short is noted.
+ * Passes a stream on to the client, and notes its end.
  *
  * @param {Owner} owner
- * @param {Handle} handle
- * @param {string | undefined} length declared, in bytes
+ * @param {ReadableStream<Uint8Array>} body
+ * @param {string | null | undefined} length declared, in bytes
  */
-function passOn(owner, handle, length) {
-  if (Number(length) <= MAX_INLINE_BODY) return handle.body;
-  const pipe = length === undefined ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
+function piped(owner, body, length) {
+  const pipe = length ? new FixedLengthStream(Number(length)) : new IdentityTransformStream();
   // Why it ended is the client's to see.
-  owner.ended = handle.body.pipeTo(pipe.writable).catch(() => {});
+  owner.ended = body.pipeTo(pipe.writable).catch(() => {});
   return pipe.readable;
 }
 

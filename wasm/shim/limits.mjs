@@ -32,5 +32,9 @@ export const STEP = 10_000;
 export const RECYCLE_MEMORY = 64 << 20;
 /** Keys that the crypto operations keep imported. */
 export const MAX_CACHED_KEYS = 64;
+/** The longest time until the head of a forwarded answer that the guest is told of, in milliseconds. */
+export const MAX_HEAD = 1 << 20;
+/** Sets of request headers that are kept for the requests after. */
+export const MAX_KNOWN_HEADERS = 64;
 /** Characters of a failure's text that reach the guest. */
 export const MAX_ERROR_TEXT = 200;

@@ -26,6 +26,12 @@ export class Owner {
   passed = undefined;
   /** When the stream that was passed on has ended. @type {Promise<void> | undefined} */
   ended = undefined;
+  /** The request from outside, if it is one. @type {Request | undefined} */
+  request = undefined;
+  /** When its request began to be forwarded, in ms of monotonic. */
+  begun = 0;
+  /** It has a tick, and other requests can wake it. */
+  attended = false;
   /** When it last had a sign of life, in ms of monotonic. */
   beat = monotonic();
   /** When its own timer is due, in ms of monotonic. */

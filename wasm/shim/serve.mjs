@@ -63,15 +63,17 @@ export class Gateway {
    * @param {Env} env
    * @param {Context} ctx
    * @param {Actor} [actor]
+   * @returns {Promise<Response> | Response}
    */
-  async #serve(kind, request, env, ctx, actor) {
-    let body;
-    try {
-      body = await inlineBody(request);
-    } catch {
-      return problem(400, "body_incomplete", "The request's body ended early.");
-    }
-    return this.#healthy(env).serve(kind, request, body, env, ctx, actor);
+  #serve(kind, request, env, ctx, actor) {
+    const serve = (/** @type {Uint8Array<ArrayBuffer> | null} */ body) =>
+      this.#healthy(env).serve(kind, request, body, env, ctx, actor);
+    if (!request.body) return serve(NOTHING);
+    if (!(Number(request.headers.get("content-length") ?? NaN) <= MAX_INLINE_BODY)) return serve(null);
+    return request.arrayBuffer().then(
+      (bytes) => serve(new Uint8Array(bytes)),
+      () => problem(400, "body_incomplete", "The request's body ended early."),
+    );
   }
 
   /**
@@ -85,16 +87,4 @@ export class Gateway {
     this.#started++;
     return (this.#instance = new Instance(this.module, env, this.sha256));
   }
-}
-
-/**
- * The body, if it is declared to be small; null if it is to be read as a stream.
- *
- * @param {Request} request
- */
-async function inlineBody(request) {
-  if (!request.body) return NOTHING;
-  const declared = request.headers.get("content-length");
-  if (declared === null || !(Number(declared) <= MAX_INLINE_BODY)) return null;
-  return new Uint8Array(await request.arrayBuffer());
 }

@@ -62,6 +62,7 @@ type Config struct {
 	Log      *slog.Logger
 	Limits   Limits
 	Version  string // the gateway's version, for serverInfo
+	Memory   Memory // zero: no request is forwarded without ServeHTTP
 	// ConnectURL answers where the sender of a request can connect an account at an
 	// interactive server; nil: nowhere.
 	ConnectURL func(r *http.Request, slug string) string

@@ -47,6 +47,13 @@ func (c *Cache[V]) Get(ctx context.Context, key string, load Load[V]) (V, bool, 
 	return v, e.exists, nil
 }
 
+// Fresh answers the value of a key if it is remembered and nobody needs to look.
+func (c *Cache[V]) Fresh(key string) (V, bool) {
+	e, fresh := c.memory.recall(key)
+	v, _ := e.value.(V)
+	return v, fresh && e.exists
+}
+
 // Peek answers what is remembered, however old.
 func (c *Cache[V]) Peek(key string) (V, bool) {
 	e, _ := c.memory.recall(key)

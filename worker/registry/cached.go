@@ -135,6 +135,12 @@ func (c *Cached) Lookup(ctx context.Context, ref string) (*Record, error) {
 	return rec, nil
 }
 
+// Remembered answers the record with this reference, in its folded form, if that needs no look.
+func (c *Cached) Remembered(ref string) *Record {
+	rec, _ := c.records.Fresh(ref)
+	return rec
+}
+
 // All answers every record, ordered by slug.
 func (c *Cached) All(ctx context.Context) ([]*Record, error) {
 	l, _, err := c.all.Get(ctx, everything, func(ctx context.Context) (*listing, bool, error) {

@@ -125,7 +125,7 @@ func (p *plan) prepare(t *target, en *entry) []string {
 	if pr := p.prepared.Load(); pr != nil && pr.entry == en {
 		return pr.values
 	}
-	pr := &prepared{en, single(p.prefix + en.Token)}
+	pr := &prepared{en, single(p.prefix + en.Token), headerValue(en.Token)}
 	if !p.perCaller {
 		p.using.Store(t)
 		p.prepared.Store(pr)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/oauth"
+	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
 )
@@ -37,6 +38,10 @@ type plan struct {
 	grant        oauth.Grant
 	origin       string // of the upstream
 
+	url    string           // of the upstream
+	simple bool             // no header takes the place of another
+	lines  []platform.Field // fixed, for AtHand
+
 	single   *target                  // the one target, if neither discovery nor the caller has a say
 	prepared atomic.Pointer[prepared] // the header of the token used last
 	using    atomic.Pointer[target]   // whose token that is
@@ -57,6 +62,7 @@ type field struct {
 type prepared struct {
 	entry  *entry
 	values []string
+	plain  bool // the value can stand in a header
 }
 
 // target is one token that may be needed: its identity key and how to get it.
@@ -125,7 +131,7 @@ func (e *Engine) newPlan(rec *registry.Record) *plan {
 		p.refusal = problem.New(http.StatusBadGateway, "server_url_refused", "Server "+rec.Slug+" is not called: "+err.Error()+".")
 		return p
 	}
-	p.scheme, p.host, p.origin = u.Scheme, u.Host, originOf(u)
+	p.scheme, p.host, p.origin, p.url = u.Scheme, u.Host, originOf(u), u.String()
 	if p.refusal = e.staticHeaders(p, rec); p.refusal != nil {
 		return p
 	}
@@ -134,6 +140,7 @@ func (e *Engine) newPlan(rec *registry.Record) *plan {
 	} else {
 		p.refusal = e.staticCredential(p, rec)
 	}
+	p.flatten()
 	return p
 }
 

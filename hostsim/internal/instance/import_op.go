@@ -31,6 +31,7 @@ func init() {
 	operations[abi.OpRead] = (*Instance).opRead
 	operations[abi.OpFetch] = (*Instance).opFetch
 	operations[abi.OpEnded] = (*Instance).opEnded
+	operations[abi.OpForward] = (*Instance).opForward
 	operations[abi.OpKVGet] = (*Instance).opKVGet
 	operations[abi.OpKVPut] = (*Instance).opKVPut
 	operations[abi.OpKVDelete] = (*Instance).opKVDelete
@@ -75,7 +76,7 @@ func dispatchOp(in *Instance, s []uint64) {
 		in.failLocal(id, abi.ErrGone, "no such request")
 	case uint32(s[4]) > abi.MaxMeta:
 		in.failLocal(id, abi.ErrLimit, "meta")
-	case code < 0 || int(code) >= len(operations) || operations[code] == nil:
+	case !known(code):
 		in.failLocal(id, abi.ErrUnsupported, "unknown operation")
 	default:
 		operations[code](in, c, params{
@@ -85,6 +86,10 @@ func dispatchOp(in *Instance, s []uint64) {
 			body:  in.bytes(uint32(s[5]), uint32(s[6])),
 		})
 	}
+}
+
+func known(code int32) bool {
+	return code >= 0 && int(code) < len(operations) && operations[code] != nil
 }
 
 // line cuts the first line off rest.

@@ -40,6 +40,10 @@ func dispatchSync(in *Instance, s []uint64) {
 	case code == abi.SyncEnv:
 		in.inbox.environ = in.Environ
 		r = int32(len(in.Environ))
+	case code == abi.SyncSupports:
+		if r = 0; known(arg) {
+			r = 1
+		}
 	}
 	s[0] = uint64(uint32(r))
 }

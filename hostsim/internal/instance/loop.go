@@ -13,6 +13,7 @@ const (
 	eventStart   eventKind = iota + 1 // a request to deliver
 	eventSettle                       // a call succeeded
 	eventFail                         // a call failed
+	eventPassed                       // a forwarded request was answered
 	eventCancel                       // a request's client is gone
 	eventDrain                        // end when all requests have
 	eventEndLife                      // an actor's life is over
@@ -186,6 +187,8 @@ func (in *Instance) apply(e *event) (pushed bool, err error) {
 		return in.begin(e.request)
 	case eventSettle, eventFail:
 		return in.applySettlement(e)
+	case eventPassed:
+		return in.applyPassed(e)
 	case eventCancel:
 		r := e.request
 		if in.requests[r.id] != r || r.done || r.canceled {
@@ -232,6 +235,21 @@ func (in *Instance) applySettlement(e *event) (pushed bool, err error) {
 	c.owner.pending--
 	in.release(c.owner)
 	return true, err
+}
+
+// applyPassed ends a request whose answer the host has forwarded.
+func (in *Instance) applyPassed(e *event) (resume bool, err error) {
+	c := in.calls[e.call]
+	if c == nil {
+		return false, nil
+	}
+	delete(in.calls, e.call)
+	r := c.owner
+	r.responded, r.done, r.client = true, true, nil
+	answer, err := in.deliver(abi.KindOK, e.call, "", nil, e.n)
+	r.pending--
+	in.release(r)
+	return answer != abi.PushIdle, err
 }
 
 // closeIfEnded forgets the handle whose read found its end or failed.

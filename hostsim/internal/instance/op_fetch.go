@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -38,18 +37,11 @@ func (in *Instance) opFetch(c *call, p params) {
 }
 
 func (in *Instance) fetchNetwork(ctx context.Context, cancel context.CancelFunc, id int32, method, url, header string, body []byte) {
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-	if err != nil || req.URL.Host == "" || (req.URL.Scheme != "http" && req.URL.Scheme != "https") {
+	req, err := outbound(ctx, method, url, header, body)
+	if err != nil {
 		cancel()
 		in.fail(id, abi.ErrInvalid, "method or URL")
 		return
-	}
-	req.Header = ParseHeader(header)
-	DropHopByHop(req.Header)
-	req.Header.Del("Host")
-	req.Header.Del("Content-Length")
-	if _, given := req.Header["User-Agent"]; !given {
-		req.Header["User-Agent"] = []string{""} // net/http would name itself
 	}
 	res, err := in.Transport.RoundTrip(req)
 	if err != nil {
@@ -57,6 +49,11 @@ func (in *Instance) fetchNetwork(ctx context.Context, cancel context.CancelFunc,
 		in.fail(id, networkCode(err), networkMessage(err))
 		return
 	}
+	in.answer(id, method, res, cancel)
+}
+
+// answer settles a call with the answer to an outbound request, whose exchange cancel ends.
+func (in *Instance) answer(id int32, method string, res *http.Response, cancel func()) {
 	DropHopByHop(res.Header)
 	meta := JoinHeader(strconv.Itoa(res.StatusCode), res.Header)
 	if len(meta) > abi.MaxMeta {

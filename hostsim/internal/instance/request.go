@@ -23,6 +23,7 @@ type Request struct {
 	mu       sync.Mutex
 	instance *Instance
 	gone     bool // canceled before it was attached
+	unloaded atomic.Bool
 
 	// Owned by the loop of the instance.
 	client    Client // nil after the response has ended, and for a background owner
@@ -128,6 +129,9 @@ func (in *Instance) begin(r *Request) (pushed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if answer == abi.PushIdle {
+		return false, nil
+	}
 	if answer != abi.PushAccepted {
 		r.client.Fail(abi.ErrUnsupported)
 		r.client = nil
@@ -164,8 +168,15 @@ func (in *Instance) release(r *Request) {
 
 func (in *Instance) forget(r *Request) {
 	delete(in.requests, r.id)
-	in.load.Add(-1)
+	r.unload(in)
 	r.finished()
+}
+
+// unload takes a request off the instance's load, once.
+func (r *Request) unload(in *Instance) {
+	if r.unloaded.CompareAndSwap(false, true) {
+		in.load.Add(-1)
+	}
 }
 
 // endLife settles every pending call of an actor's life with "gone" and fails its

@@ -166,6 +166,9 @@ type counters struct {
 	StreamsEnded int64 `json:"streams_ended"`
 	Canceled     int64 `json:"canceled"`
 	Timers       int64 `json:"timers"`
+	Passed       int64 `json:"passed"`
+	Kept         int64 `json:"kept"`
+	Status       int64 `json:"status"`
 	Goroutines   int   `json:"goroutines"`
 	Heap         int64 `json:"heap"`
 }

@@ -17,6 +17,18 @@ export async function outboundFetch({ owner, call, meta, body }) {
   const request = outbound(method, url, headerLines, body, controller.signal);
   owner.aborts.set(call, () => controller.abort());
   const response = target === "net" ? await fetch(request()) : await fetchObject(owner.env, target, request);
+  return fetched(response, method, controller);
+}
+
+/**
+ * The reply for a response.
+ *
+ * @param {Response} response
+ * @param {string | undefined} method of the request
+ * @param {AbortController} [controller]
+ * @returns {Reply}
+ */
+export function fetched(response, method, controller) {
   const reply = { meta: String(response.status) + responseLines(response.headers) };
   if (!response.body) return reply;
   if (method === "HEAD" || response.headers.get("content-length") === "0") {

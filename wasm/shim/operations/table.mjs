@@ -52,5 +52,5 @@ export const OPERATIONS = new Map([
  * @property {string} [meta]
  * @property {Uint8Array<ArrayBuffer>} [body]
  * @property {number} [n]
- * @property {{ body: ReadableStream<Uint8Array>; controller: AbortController }} [stream] is given a handle, which becomes n
+ * @property {{ body: ReadableStream<Uint8Array>; controller: AbortController | undefined }} [stream] is given a handle, which becomes n
  */

@@ -43,11 +43,7 @@ func NewRate(perMinute int, host platform.Limiter) *Rate {
 
 // Take takes one permit, or answers a 429 with Retry-After.
 func (r *Rate) Take(ctx context.Context, p *access.Principal) error {
-	limit := p.RequestsPerMinute
-	if limit <= 0 {
-		limit = r.PerMinute
-	}
-	if limit > 0 {
+	if limit := r.limit(p); limit > 0 {
 		if wait := r.local(p.ID, float64(limit)); wait > 0 {
 			return limited(wait)
 		}
@@ -62,6 +58,34 @@ func (r *Rate) Take(ctx context.Context, p *access.Principal) error {
 		}
 	}
 	return nil
+}
+
+// TakeNow is Take where that needs no waiting for the host; else, or without a permit, it answers false.
+func (r *Rate) TakeNow(p *access.Principal) bool {
+	if r == nil {
+		return true
+	}
+	limit := r.limit(p)
+	return r.absent.Load() && (limit <= 0 || r.local(p.ID, float64(limit)) == 0)
+}
+
+// Return gives back a permit that TakeNow has taken.
+func (r *Rate) Return(p *access.Principal) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b := r.buckets[p.ID]; b != nil {
+		b.permits++
+	}
+}
+
+func (r *Rate) limit(p *access.Principal) int {
+	if p.RequestsPerMinute > 0 {
+		return p.RequestsPerMinute
+	}
+	return r.PerMinute
 }
 
 func limited(wait time.Duration) *problem.Problem {

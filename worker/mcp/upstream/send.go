@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grantway/grantway/worker/mcp/mirror"
+	"github.com/grantway/grantway/worker/registry"
 )
 
 // Send makes one HTTP exchange with the server. body nil means none. The answer's body is
@@ -28,7 +29,7 @@ func (c *Client) Send(ctx context.Context, t Target, method string, header http.
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	limit := c.headTimeout(t)
+	limit := c.HeadTimeout(t.Record)
 	if method == http.MethodGet || waits(header) {
 		limit = maxWait
 	}
@@ -52,9 +53,10 @@ func waits(header http.Header) bool {
 	return len(v) > 0 && v[0] == "subscriptions/listen"
 }
 
-func (c *Client) headTimeout(t Target) time.Duration {
-	if t.Record.TimeoutSeconds > 0 {
-		return time.Duration(t.Record.TimeoutSeconds * float64(time.Second))
+// HeadTimeout is the limit of the time until the head of an answer.
+func (c *Client) HeadTimeout(rec *registry.Record) time.Duration {
+	if rec.TimeoutSeconds > 0 {
+		return time.Duration(rec.TimeoutSeconds * float64(time.Second))
 	}
 	return c.Limits.HeadTimeout
 }
