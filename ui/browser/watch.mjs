@@ -102,18 +102,19 @@ function search(seen) {
   for (const texts of seen.texts.values())
     for (const text of texts)
       for (const [, challenge] of text.matchAll(/[?&]code_challenge=([\w-]{43})/g)) challenges.add(challenge);
-  const checked = new Set();
+  const verifiers = new Map();
+  const isVerifier = (value) => {
+    if (!verifiers.has(value)) verifiers.set(value, challenges.has(challengeOf(value)));
+    return verifiers.get(value);
+  };
   for (const [place, texts] of seen.texts) {
     for (const text of texts) {
       for (const value of seen.secrets.keys()) if (text.includes(value) && !may(value, place)) tell(value, place);
       for (const form of forms)
         for (const [value] of text.matchAll(form)) if (!known(seen, value, place)) tell(value, place);
       if (challenges.size === 0) continue;
-      for (const [value] of text.matchAll(verifierForm)) {
-        if (checked.has(value)) continue;
-        checked.add(value);
-        if (challenges.has(challengeOf(value))) tell(value, `${place} (a code verifier)`);
-      }
+      for (const [value] of text.matchAll(verifierForm))
+        if (isVerifier(value)) tell(value, `${place} (a code verifier)`);
     }
   }
   return [...leaks].sort();
