@@ -10,6 +10,9 @@ import { createHash } from "node:crypto";
 const provoked =
   /Failed to load resource: the server responded with a status of (400|401|403|404|405|409|412|415|422|502|503)/;
 
+/** Advice of Chromium's to developers, on a level that is not shown unless it is asked for. */
+const advice = (message) => message.type() === "verbose" && message.text().startsWith("[DOM] ");
+
 /** What has the form of a secret is one, known to the test or not. */
 const forms = [
   /\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}/g, // a JSON Web Token
@@ -46,7 +49,7 @@ export function watch(context) {
 
   context.on("console", (message) => {
     const text = message.text();
-    if (!provoked.test(text)) seen.console.push(`${message.type()}: ${text}`);
+    if (!provoked.test(text) && !advice(message)) seen.console.push(`${message.type()}: ${text}`);
     note("console", text);
   });
   context.on("weberror", (error) => seen.console.push(`error: ${error.error().message}`));

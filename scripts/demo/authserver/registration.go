@@ -72,7 +72,7 @@ func (s *Server) serveRegistration(w http.ResponseWriter, r *http.Request) {
 	case MethodNone:
 	case MethodBasic, MethodPost, MethodSecret:
 		never := int64(0)
-		metadata.ClientSecret, metadata.SecretExpiry = "cs-"+rand.Text(), &never
+		metadata.ClientSecret, metadata.SecretExpiry = "cs-"+rand.Text()+rand.Text(), &never
 	case MethodKey:
 		if metadata.KeysURL == "" && (metadata.Keys == nil || len(metadata.Keys.Keys) == 0) {
 			refuse("invalid_client_metadata", "private_key_jwt needs jwks or jwks_uri")

@@ -95,6 +95,12 @@ test("only the secret of the chosen authentication is sent", () => {
   expect(inputOf({ ...filled, client_secret: "" })).not.toHaveProperty("credentials");
 });
 
+test("the prefix before a token is sent only where its field is shown", () => {
+  const form = { ...filled, token_header_name: "X-Key", token_header_prefix: "Token " };
+  expect(inputOf(form).upstream_token_header).toEqual({ name: "X-Key", prefix: "Token " });
+  expect(inputOf({ ...form, auth_type: "api_key" }).upstream_token_header).toEqual({ name: "X-Key" });
+});
+
 test("an emptied field is reset, an untouched one is not mentioned", () => {
   const form = formOf(stored);
   expect(inputOf({ ...form, audience: "" }, stored)).toMatchObject({ audience: null });

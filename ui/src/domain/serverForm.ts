@@ -188,11 +188,9 @@ export function inputOf(form: ServerForm, stored?: Server): ServerInput {
   if (is.value && form.auth_value !== "") credentials.auth_value = form.auth_value;
   if (is.header) {
     const name = form.token_header_name.trim();
-    put(
-      "upstream_token_header",
-      { name, ...(form.token_header_prefix ? { prefix: form.token_header_prefix } : {}) },
-      name === "",
-    );
+    // Only OAuth's fields show the prefix; what is stored for another kind stays.
+    const prefix = is.oauth || stored?.auth_type === form.auth_type ? form.token_header_prefix : "";
+    put("upstream_token_header", { name, ...(prefix ? { prefix } : {}) }, name === "");
   }
   if (Object.keys(credentials).length > 0) input.credentials = credentials;
   return input as ServerInput;
