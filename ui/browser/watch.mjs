@@ -177,7 +177,9 @@ function observe() {
   addEventListener("pagehide", () => void flush());
   new MutationObserver((records) => {
     for (const r of records) {
-      if (r.type === "characterData") dom.push(r.target.data);
+      // What React puts into a text area is a mirror of the field, too.
+      if (r.target.closest?.("textarea") ?? r.target.parentElement?.closest("textarea")) ofFields(document);
+      else if (r.type === "characterData") dom.push(r.target.data);
       else if (r.type === "attributes") {
         const value = r.target.getAttribute(r.attributeName);
         if (value && r.attributeName === "value" && mirror.test(r.target.nodeName)) fields.add(value);
@@ -192,7 +194,7 @@ function observe() {
   /** The element's HTML, without the values that mirror fields. */
   function markup(element) {
     ofFields(element);
-    if (!element.querySelector("[value]") && !element.hasAttribute("value")) return element.outerHTML;
+    if (!element.matches("[value], textarea") && !element.querySelector("[value], textarea")) return element.outerHTML;
     const copy = element.cloneNode(true);
     for (const e of [copy, ...copy.querySelectorAll("[value]")])
       if (mirror.test(e.nodeName)) e.removeAttribute("value");

@@ -1,8 +1,8 @@
 import { Button, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 
-import { republish, reseal, resealQuery } from "../../api/settings";
+import { republish, reseal, resealQuery, settingsQuery } from "../../api/settings";
 import { useIsAdmin } from "../../app/session";
 import { ConfirmDialog } from "../../components/ConfirmDialog";
 import { ErrorPanel } from "../../components/ErrorPanel";
@@ -21,6 +21,10 @@ export function Sealing({ settings }: { settings: Settings }) {
   const progress = useQuery({ ...resealQuery, initialData: sealing.reseal });
   const state = progress.data;
   const [asking, setAsking] = useState(false);
+  // At its end the numbers by key are others.
+  useEffect(() => {
+    if (state.finished_at) void client.invalidateQueries({ queryKey: settingsQuery.queryKey, exact: true });
+  }, [client, state.finished_at]);
   const again = useMutation({
     mutationFn: republish,
     onSuccess: (n) => done(`${n.servers} servers and ${n.keys} keys are being published again.`),
