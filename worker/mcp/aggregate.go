@@ -292,6 +292,14 @@ func (x *exchange) answer(ctx context.Context, m *jsonrpc.Message, notify bool) 
 		return x.forward(ctx, m, rec, notify, own, true, func(p *rawjson.Object) { p.SetText("uri", own) })
 	case "completion/complete":
 		return x.complete(ctx, m, notify)
+	case "tasks/get", "tasks/update", "tasks/cancel":
+		if x.stateless && !x.space.Plain {
+			rec, own, err := x.task(m)
+			if err != nil {
+				return nil, err
+			}
+			return x.forward(ctx, m, rec, notify, own, true, func(p *rawjson.Object) { p.SetText("taskId", own) })
+		}
 	}
 	return nil, errUnknownMethod(m.Method)
 }
@@ -396,7 +404,7 @@ func (x *exchange) forward(ctx context.Context, m *jsonrpc.Message, rec *registr
 	}
 	call := &upstream.Call{Target: t, Header: Extra(x.r, t), Name: name, HasName: hasName}
 	if x.stateless {
-		call.Capabilities = withoutExtensions(m.ClientCapabilities)
+		call.Capabilities = passedExtensions(m.ClientCapabilities)
 		call.LogLevel = m.LogLevel
 	}
 	call.Notification = func(raw []byte, n *jsonrpc.Message) error {
@@ -440,16 +448,6 @@ func (x *exchange) passes(m, n *jsonrpc.Message) bool {
 		return x.stateless && m.LogLevel != nil
 	}
 	return false
-}
-
-// withoutExtensions removes what this endpoint would not pass on.
-func withoutExtensions(capabilities json.RawMessage) json.RawMessage {
-	o, err := rawjson.ParseObject(capabilities)
-	if err != nil || o.Get("extensions") == nil {
-		return capabilities
-	}
-	o.Delete("extensions")
-	return o.Encode()
 }
 
 // rpcError is err as a JSON-RPC error for a place without an HTTP status.
@@ -531,7 +529,7 @@ type description struct {
 }
 
 // describe merges what the servers say of themselves.
-func (x *exchange) describe(ctx context.Context, subscribable bool) (*description, error) {
+func (x *exchange) describe(ctx context.Context, stateless bool) (*description, error) {
 	recs := x.space.Servers
 	parts := make([]rawjson.Object, len(recs))
 	failed := make([]error, len(recs))
@@ -570,7 +568,7 @@ func (x *exchange) describe(ctx context.Context, subscribable bool) (*descriptio
 			}
 		}
 	}
-	d.capabilities = aggregate.Capabilities(capabilities, subscribable)
+	d.capabilities = aggregate.Capabilities(capabilities, stateless)
 	d.instructions = strings.Join(instructions, "\n\n")
 	return d, nil
 }

@@ -21,6 +21,9 @@ func (x *exchange) translate(rec *registry.Record, m *jsonrpc.Message, reply *up
 		return nil, upstream.ErrProtocol.Because(err)
 	}
 	switch {
+	case x.stateless && reply.Modern && o.Get("taskId") != nil:
+		err := x.taskResult(rec, m, &o)
+		return o.Encode(), err
 	case x.stateless && !reply.Modern:
 		if o.Get("resultType") == nil {
 			o.SetText("resultType", "complete")

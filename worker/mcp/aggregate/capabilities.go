@@ -6,13 +6,18 @@ import (
 	"github.com/grantway/grantway/worker/mcp/rawjson"
 )
 
+// Tasks is the extension that the endpoint passes on (SEP-2663).
+const Tasks = "io.modelcontextprotocol/tasks"
+
 // features are the capabilities that the aggregate endpoint serves.
 var features = [...]string{"tools", "prompts", "resources", "completions"}
 
 // Capabilities answers the union of servers' capabilities, as far as this endpoint
-// serves them. subscribable says that the client can subscribe to resources.
-func Capabilities(parts []json.RawMessage, subscribable bool) json.RawMessage {
+// serves them. stateless says that the client is of the stateless era: it can subscribe to
+// resources, and knows extensions.
+func Capabilities(parts []json.RawMessage, stateless bool) json.RawMessage {
 	out := rawjson.Object{}
+	tasks := false
 	for _, f := range features {
 		offered, changes, subscribe := false, false, false
 		for _, part := range parts {
@@ -20,6 +25,8 @@ func Capabilities(parts []json.RawMessage, subscribable bool) json.RawMessage {
 			if err != nil {
 				continue
 			}
+			extensions, _ := rawjson.ParseObject(o.Get("extensions"))
+			tasks = tasks || stateless && extensions.Get(Tasks) != nil
 			v := o.Get(f)
 			if v == nil {
 				continue
@@ -37,10 +44,15 @@ func Capabilities(parts []json.RawMessage, subscribable bool) json.RawMessage {
 		if changes {
 			c.Set("listChanged", []byte("true"))
 		}
-		if subscribable && subscribe {
+		if stateless && subscribe {
 			c.Set("subscribe", []byte("true"))
 		}
 		out.Set(f, c.Encode())
+	}
+	if tasks {
+		extensions := rawjson.Object{}
+		extensions.Set(Tasks, []byte("{}"))
+		out.Set("extensions", extensions.Encode())
 	}
 	return out.Encode()
 }

@@ -1,0 +1,65 @@
+package mcp
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/grantway/grantway/worker/mcp/aggregate"
+	"github.com/grantway/grantway/worker/mcp/jsonrpc"
+	"github.com/grantway/grantway/worker/mcp/rawjson"
+	"github.com/grantway/grantway/worker/mcp/session"
+	"github.com/grantway/grantway/worker/registry"
+)
+
+// The tasks extension (SEP-2663) at the aggregate endpoint: the id of a task is sealed like that of a session, so it leads
+// to its server and is of use to its caller only, whatever credential the callers share there.
+
+// taskVersion tells the id of a task from one of a session.
+const taskVersion = "task"
+
+// task answers the server of a task and its own id there.
+func (x *exchange) task(m *jsonrpc.Message) (*registry.Record, string, error) {
+	for _, rec := range x.space.Servers {
+		if s, err := x.h.Sessions.Decode(m.TaskID, rec.ServerID, x.caller.ID); err == nil && s.Version == taskVersion {
+			return rec, s.Upstream, nil
+		}
+	}
+	return nil, "", &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "Unknown task: " + m.TaskID}
+}
+
+// taskResult puts the endpoint's id of a task into a result that names one, and the endpoint's URIs into what
+// came of the task.
+func (x *exchange) taskResult(rec *registry.Record, m *jsonrpc.Message, result *rawjson.Object) error {
+	own, ok := result.Text("taskId")
+	if !ok || x.space.Plain {
+		return nil
+	}
+	id := m.TaskID
+	if m.Method == "tools/call" {
+		var err error
+		if id, err = x.h.Sessions.Encode(session.Session{Server: rec.ServerID, Caller: x.caller.ID, Version: taskVersion, Upstream: own, Opened: time.Now()}); err != nil {
+			return err
+		}
+	}
+	result.SetText("taskId", id)
+	if v := result.Get("result"); v != nil {
+		result.Set("result", x.space.Result(rec, "tools/call", v))
+	}
+	return nil
+}
+
+// passedExtensions leaves of a client's capabilities the extensions that this endpoint passes on.
+func passedExtensions(capabilities json.RawMessage) json.RawMessage {
+	o, err := rawjson.ParseObject(capabilities)
+	if err != nil || o.Get("extensions") == nil {
+		return capabilities
+	}
+	extensions, _ := rawjson.ParseObject(o.Get("extensions"))
+	o.Delete("extensions")
+	if v := extensions.Get(aggregate.Tasks); v != nil {
+		kept := rawjson.Object{}
+		kept.Set(aggregate.Tasks, v)
+		o.Set("extensions", kept.Encode())
+	}
+	return o.Encode()
+}
