@@ -71,7 +71,10 @@ type Fault struct {
 type State struct {
 	Started int   // instances started so far
 	Memory  int64 // bytes of linear memory of all instances
-	Owners  int   // requests and background owners that are alive
+	// Resident is the memory of the host's processes, in bytes: of workerd, or for hostsim of this process; 0 where the
+	// system does not tell.
+	Resident int64
+	Owners   int // requests and background owners that are alive
 }
 
 // Start starts the module on the host of this name.

@@ -130,5 +130,5 @@ func (h *hostsimHost) Housekeep() error { return h.host.RunScheduled(context.Bac
 
 func (h *hostsimHost) State() (State, error) {
 	s := h.host.Stats()
-	return State{Started: int(s.Starts), Memory: s.LinearMemory, Owners: int(s.Alive)}, nil
+	return State{Started: int(s.Starts), Memory: s.LinearMemory, Owners: int(s.Alive), Resident: resident(os.Getpid())}, nil
 }

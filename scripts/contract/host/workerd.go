@@ -251,6 +251,7 @@ func (w *workerd) State() (State, error) {
 	if err == nil {
 		err = json.Unmarshal(b, &s)
 	}
+	s.Resident = residentGroup(w.process.Process.Pid, "workerd")
 	return s, err
 }
 
