@@ -256,6 +256,8 @@ func TestListenToEveryServer(t *testing.T) {
 	legacy := g.listen(t, path, false, "")
 	for name, s := range servers {
 		require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.open) == 2 }, 30*time.Second, 10*time.Millisecond, name)
+		s.say(`{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}`) // nobody asked for that, or a legacy client alone
+		assert.Contains(t, legacy.next(), "prompts/list_changed")
 		s.say(toolsChanged)
 		assert.JSONEq(t, `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"L"}}}`, modern.next(), name)
 		assert.JSONEq(t, `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{}}`, legacy.next(), name)

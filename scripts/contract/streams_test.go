@@ -88,16 +88,20 @@ func flat(t *testing.T, state func() host.State, f func()) {
 	most := before
 	stop := make(chan struct{})
 	var watch sync.WaitGroup
+	looks := 0
+	look := func() {
+		s := state()
+		most.Memory, most.Resident = max(most.Memory, s.Memory), max(most.Resident, s.Resident)
+		looks++
+	}
 	watch.Go(func() {
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
-		for n := 0; ; n++ {
-			s := state()
-			most.Memory, most.Resident = max(most.Memory, s.Memory), max(most.Resident, s.Resident)
+		for {
+			look()
 			select {
 			case <-tick.C:
 			case <-stop:
-				t.Logf("%d looks: linear memory %d + %d bytes, resident %d + %d bytes at most", n+1, before.Memory, most.Memory-before.Memory, before.Resident, most.Resident-before.Resident)
 				return
 			}
 		}
@@ -105,6 +109,8 @@ func flat(t *testing.T, state func() host.State, f func()) {
 	f()
 	close(stop)
 	watch.Wait()
+	look()
+	t.Logf("%d looks: linear memory %d + %d bytes, resident %d + %d bytes at most", looks, before.Memory, most.Memory-before.Memory, before.Resident, most.Resident-before.Resident)
 	assert.LessOrEqual(t, most.Memory-before.Memory, int64(8<<20), "growth of linear memory in bytes")
 	assert.LessOrEqual(t, most.Resident-before.Resident, int64(128<<20), "growth of the host's resident memory in bytes")
 }

@@ -228,6 +228,9 @@ func (l *listener) run(ctx context.Context, stream bool) {
 			Heard: func(_ []byte, n *jsonrpc.Message) error {
 				l.h.Lists.Heard(ctx, l.t, n)
 				if n.Method != ackNotification {
+					if !l.wants(n.Method) {
+						return nil // a GET stream has no filter of its own
+					}
 					return l.say(ctx, heard{raw: bytes.Clone(n.Params), method: n.Method})
 				}
 				params, _ := rawjson.ParseObject(n.Params)
@@ -249,6 +252,19 @@ func (l *listener) run(ctx context.Context, stream bool) {
 		pause = min(2*pause, listenLimit)
 	}
 	l.poll(ctx)
+}
+
+// wants reports whether the client asked for such notifications of this server.
+func (l *listener) wants(method string) bool {
+	if method == updatedNotification {
+		return len(l.uris) > 0
+	}
+	for _, k := range listenKinds {
+		if k.notification == method {
+			return l.filter.Get(k.filter) != nil
+		}
+	}
+	return false
 }
 
 func (l *listener) say(ctx context.Context, e heard) error {
@@ -383,13 +399,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // pass sends a server's notification on, under the client's subscription.
 func (x *exchange) pass(e heard, id []byte) error {
 	params, _ := rawjson.ParseObject(e.raw)
-	switch {
-	case e.method == updatedNotification:
+	switch e.method {
+	case "": // an acknowledgement that came too late
+		return nil
+	case updatedNotification:
 		if uri, ok := params.Text("uri"); ok {
 			params.SetText("uri", x.space.URI(e.rec, uri))
 		}
-	case !slices.ContainsFunc(listenKinds[:], func(k listenKind) bool { return k.notification == e.method }):
-		return nil
 	}
 	return x.out.event(x.tagged(e.method, params, id))
 }
