@@ -2,38 +2,27 @@ import { queryOptions } from "@tanstack/react-query";
 
 import { query, request } from "./client";
 
-/** A person's sign-in at an interactive server, without a byte of its tokens. */
-export interface ConnectionStatus {
-  connected: boolean;
-  ended?: boolean;
-  shared: boolean;
-  account?: string;
-  issuer?: string;
-  scope?: string;
-  wanted_scopes?: string[];
-  connected_by?: string;
-  connected_at: string | null;
-  expires_at: string | null;
-  renewable: boolean;
-  last_error?: string;
-}
+import type { Authorization, Connection, Connections } from "./types";
 
 const path = (id: string, tail: string) => `/v1/mcp/server/${encodeURIComponent(id)}/${tail}`;
+
+/** Own and shared connections of every interactive server that the person may use. */
+export const connectionsQuery = queryOptions({
+  queryKey: ["connection"],
+  queryFn: ({ signal }) => request<Connections>("/v1/connections", { signal }),
+});
 
 export const connectionQuery = (id: string, shared: boolean) =>
   queryOptions({
     queryKey: ["connection", id, shared],
     queryFn: ({ signal }) =>
-      request<ConnectionStatus>(`${path(id, "connection")}${query({ shared: shared || undefined })}`, { signal }),
+      request<Connection>(`${path(id, "connection")}${query({ shared: shared || undefined })}`, { signal }),
     retry: false,
   });
 
 /** Begins a sign-in; answers the address of the authorization server to go to. */
 export const connect = (id: string, shared: boolean, returnTo: string) =>
-  request<{ authorization_url: string }>(path(id, "connect"), {
-    method: "POST",
-    body: { shared, return_to: returnTo },
-  });
+  request<Authorization>(path(id, "connect"), { method: "POST", body: { shared, return_to: returnTo } });
 
 export const disconnect = (id: string, shared: boolean) =>
-  request<unknown>(`${path(id, "connection")}${query({ shared: shared || undefined })}`, { method: "DELETE" });
+  request<undefined>(`${path(id, "connection")}${query({ shared: shared || undefined })}`, { method: "DELETE" });

@@ -2,7 +2,7 @@ import { queryOptions } from "@tanstack/react-query";
 
 import { request } from "./client";
 
-import type { Reseal, Settings } from "./types";
+import type { Issuers, Republished, Reseal, Settings, SignInProvider } from "./types";
 
 export type SettingsInput = { [Name in keyof Settings]?: Settings[Name] | null };
 
@@ -22,4 +22,20 @@ export const resealQuery = queryOptions({
   refetchInterval: (query) => (query.state.data?.state === "running" ? 1_000 : false),
 });
 
-export const republish = () => request<{ servers: number; keys: number }>("/v1/settings/republish", { method: "POST" });
+export const republish = () => request<Republished>("/v1/settings/republish", { method: "POST" });
+
+export const issuersQuery = queryOptions({
+  queryKey: ["settings", "issuers"],
+  queryFn: ({ signal }) => request<Issuers>("/v1/settings/issuers", { signal }),
+});
+
+export const updateIssuers = (list: Issuers["jwt_issuers"], version?: number) =>
+  request<Issuers>("/v1/settings/issuers", { method: "PUT", body: { jwt_issuers: list }, version });
+
+export const signInQuery = queryOptions({
+  queryKey: ["settings", "sign-in"],
+  queryFn: ({ signal }) => request<SignInProvider>("/v1/settings/sign-in", { signal }),
+});
+
+export const updateSignIn = (body: SignInProvider) =>
+  request<SignInProvider>("/v1/settings/sign-in", { method: "PUT", body });

@@ -6,14 +6,7 @@ import { queryOptions } from "@tanstack/react-query";
 import { ApiError, query, request, send } from "./client";
 import { readEvents } from "./eventStream";
 
-export interface Tool {
-  name: string;
-  title?: string;
-  description?: string;
-  inputSchema?: Record<string, unknown>;
-  outputSchema?: Record<string, unknown>;
-  annotations?: { readOnlyHint?: boolean; destructiveHint?: boolean; idempotentHint?: boolean; title?: string };
-}
+import type { Tool } from "./types";
 
 /** The tools that callers may use, as they see them. */
 export const toolsQuery = (id: string) =>

@@ -6,7 +6,7 @@ import { Tag } from "./Tag";
 import { useNow } from "./TimeAgo";
 import classes from "./TokenBar.module.css";
 
-import type { TokenStatus } from "../api/tokens";
+import type { TokenStatus } from "../api/types";
 
 /** What is left of a token's life, as a bar and in words; or why there is none. */
 export function TokenBar({ status }: { status: TokenStatus }) {

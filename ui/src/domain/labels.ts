@@ -43,6 +43,14 @@ export const clientAuths: Record<ClientAuth, { label: string; about: string }> =
   private_key_jwt: { label: "JWT signed with a private key", about: "The strongest: there is no shared secret." },
 };
 
+/** Kinds of keys and of signatures; one that is not listed is shown by its name in RFC 7518. */
+export const keyAlgorithms: Record<string, string> = {
+  ES256: "ES256 (P-256), short and widely understood",
+  EdDSA: "EdDSA (Ed25519), for newer servers",
+  RS256: "RS256 (RSA), understood everywhere",
+  PS256: "PS256 (RSA), as FAPI asks for",
+};
+
 /** The short word that tells how a server is signed in to; M2M and Interactive are never the same. */
 export function credentialTag(server: Pick<Server, "auth_type" | "oauth2_flow">): {
   label: string;

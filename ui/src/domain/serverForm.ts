@@ -1,7 +1,12 @@
 // Between a server as the API has it and the fields of the form. Only what belongs to the chosen authentication and
 // flow is ever sent: a field that was filled in before a switch stays in the form and goes nowhere.
 
+import { fieldMessage } from "./resolver";
+
+import type { Schemas } from "../api/schemas";
 import type { AuthType, ClientAuth, Flow, Server, ServerInput } from "../api/types";
+import type { SchemaProblem } from "./jsonSchema";
+import type { FieldMessage } from "./resolver";
 
 export interface Pair {
   name: string;
@@ -27,7 +32,7 @@ export interface ServerForm {
   client_private_key: string;
   client_private_key_id: string;
   client_private_key_alg: string;
-  client_private_key_generate: "ES256" | "EdDSA" | "RS256" | "PS256";
+  client_private_key_generate: string;
   token_url: string;
   issuer: string;
   authorization_url: string;
@@ -150,7 +155,7 @@ export function inputOf(form: ServerForm, stored?: Server): ServerInput {
     const entries = value.filter((p) => p.name.trim() !== "").map((p) => [p.name.trim(), p.value] as const);
     put(name, Object.fromEntries(entries), entries.length === 0);
   };
-  const number = (name: keyof Server, value: string) => put(name, Number(value), value.trim() === "");
+  const number = (name: keyof Server, value: string) => put(name, numberOf(value), value.trim() === "");
 
   if (form.slug.trim() !== "") input.slug = form.slug.trim();
   text("description", form.description);
@@ -210,23 +215,78 @@ function info(form: ServerForm, stored?: Server): ["mcp_info", unknown, boolean]
   if (form.logo_url.trim()) next.logo_url = form.logo_url.trim();
   else delete next.logo_url;
   const cost = { ...next.mcp_server_cost_info };
-  if (form.default_cost.trim()) cost.default_cost_per_query = Number(form.default_cost);
+  if (form.default_cost.trim()) cost.default_cost_per_query = numberOf(form.default_cost) as number;
   else delete cost.default_cost_per_query;
   if (Object.keys(cost).length > 0) next.mcp_server_cost_info = cost;
   else delete next.mcp_server_cost_info;
   return ["mcp_info", next, Object.keys(next).length === 0];
 }
 
+/** A number as entered. What is none stays a text, and is told to be none by the schema. */
+export function numberOf(text: string): number | string {
+  const value = Number(text);
+  return Number.isFinite(value) ? value : text.trim();
+}
+
+/** What must be filled in, for what was chosen and what is stored. A schema cannot know of stored secrets. */
+function missing(form: ServerForm, stored?: Server): FieldMessage<keyof ServerForm & string>[] {
+  const is = applicable(form);
+  const moved = destinationChanged(form, stored);
+  const again = (name: string) => (stored?.secrets?.[name]?.set && moved ? " again" : "");
+  const kept = (name: string) => stored?.secrets?.[name]?.set === true && !moved;
+  const wanted: [keyof ServerForm & string, boolean, string][] = [
+    ["server_name", true, "a name"],
+    ["url", true, "the address of the MCP server"],
+    ["client_id", is.oauth && !is.interactive, "the client ID"],
+    [
+      "client_secret",
+      is.secret && !is.interactive && !kept("client_secret"),
+      `the client secret${again("client_secret")}`,
+    ],
+    [
+      "auth_value",
+      is.value && !(kept("auth_value") && stored?.auth_type === form.auth_type),
+      form.auth_type === "basic" ? "user and password" : `the value${again("auth_value")}`,
+    ],
+    ["client_private_key", is.privateKey && form.key_source === "paste", "the private key"],
+  ];
+  return wanted
+    .filter(([name, needed]) => needed && String(form[name]).trim() === "")
+    .map(([name, , what]) => ({ name, message: `Enter ${what}.` }));
+}
+
+/** Every problem of the form: what is missing, then what the record's JSON Schema says about the body to be sent. */
+export function problemsOf(
+  form: ServerForm,
+  schemas: Schemas,
+  stored?: Server,
+): FieldMessage<keyof ServerForm & string>[] {
+  const found = schemas.check("Server", inputOf(form, stored) as Record<string, unknown>);
+  const placed = found.flatMap((p) => {
+    const name = fieldOfPath(p.path.join("."));
+    return name ? [{ name, message: messageOf(p) }] : [];
+  });
+  return [...missing(form, stored), ...placed];
+}
+
+/** In a field of several entries the message says which one is meant. */
+function messageOf(problem: SchemaProblem): string {
+  const [field, entry] = problem.path;
+  if (entry && (field === "static_headers" || field === "extra_token_params")) return `${entry}: ${problem.message}`;
+  return fieldMessage(problem).message;
+}
+
 /** The field of the form that a path of the API's answer belongs to; undefined if there is none. */
-export function fieldOfPath(path: string): keyof ServerForm | undefined {
+export function fieldOfPath(path: string): (keyof ServerForm & string) | undefined {
   const name = path.replace(/^credentials\./, "").split(/[.[]/)[0] ?? "";
-  const renamed: Record<string, keyof ServerForm> = {
+  const renamed: Record<string, keyof ServerForm & string> = {
     upstream_token_header: "token_header_name",
     mcp_access_groups: "groups",
     disabled: "enabled",
   };
+  if (path === "upstream_token_header.prefix") return "token_header_prefix";
   if (path.startsWith("mcp_info.logo_url")) return "logo_url";
   if (path.startsWith("mcp_info")) return "default_cost";
   if (renamed[name]) return renamed[name];
-  return name in formOf() ? (name as keyof ServerForm) : undefined;
+  return name in formOf() ? (name as keyof ServerForm & string) : undefined;
 }

@@ -1,10 +1,13 @@
-import { screen } from "@testing-library/react";
+import { screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { FormProvider, useForm } from "react-hook-form";
 import { expect, test } from "vitest";
 
-import { formOf } from "../../domain/serverForm";
+import { schemasQuery } from "../../api/schemas";
+import { resolverOf } from "../../domain/resolver";
+import { formOf, problemsOf } from "../../domain/serverForm";
 import { renderPage } from "../../test/render";
+import { schemas } from "../../test/schemas";
 import { Authentication } from "./Authentication";
 
 import type { Server } from "../../api/types";
@@ -30,7 +33,11 @@ const stored: Server = {
 };
 
 function Form({ server }: { server?: Server }) {
-  const form = useForm<ServerForm>({ defaultValues: formOf(server), mode: "onTouched" });
+  const form = useForm<ServerForm>({
+    defaultValues: formOf(server),
+    mode: "onTouched",
+    resolver: resolverOf((values) => problemsOf(values, schemas, server)),
+  });
   return (
     <FormProvider {...form}>
       <Authentication stored={server} />
@@ -72,4 +79,14 @@ test("a stored secret is not shown, and is asked for again when it would go else
   expect(screen.getByText(/Leave blank to keep what is stored/)).toBeInTheDocument();
   await userEvent.type(screen.getByLabelText("Token URL"), "/other");
   expect(await screen.findByText(/enter the secret again/)).toBeInTheDocument();
+});
+
+test("a new key's algorithms are those of the schema", async () => {
+  const { client } = renderPage(<Form server={{ ...stored, token_endpoint_auth_method: "private_key_jwt" }} />);
+  client.setQueryData(schemasQuery.queryKey, schemas);
+  await userEvent.click(await screen.findByRole("combobox", { name: "Kind of key" }));
+  const options = within(screen.getByRole("listbox", { name: "Kind of key", hidden: true }))
+    .getAllByRole("option", { hidden: true })
+    .map((o) => o.textContent?.split(" ")[0]);
+  expect(options).toEqual(schemas.choices("Server", "credentials", "client_private_key_generate"));
 });

@@ -3,7 +3,7 @@ import { useController, useFormContext, useWatch } from "react-hook-form";
 
 import { applicable, destinationChanged } from "../../domain/serverForm";
 import { authTypes, clientAuths, flows } from "../../domain/labels";
-import { requiredRule, Secret, Text, useProblem } from "./fields";
+import { Secret, Text, useProblem } from "./fields";
 import { OAuthFields } from "./OAuthFields";
 import classes from "./ServerFormPage.module.css";
 
@@ -51,7 +51,6 @@ export function Authentication({ stored }: { stored?: Server }) {
                 : authTypes[values.auth_type].about
             }
             placeholder={values.auth_type === "basic" ? "user:password" : hasValue ? "••••••••" : undefined}
-            rules={hasValue && !moved ? undefined : requiredRule("the value")}
           />
           {is.header && (
             <Text

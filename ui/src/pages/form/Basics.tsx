@@ -7,11 +7,10 @@ import { discover } from "../../api/tests";
 import { ErrorPanel } from "../../components/ErrorPanel";
 import { IconWand } from "../../components/icons";
 import { isHttpUrl, slugOf } from "../../domain/url";
-import { Long, requiredRule, Text, urlRule } from "./fields";
+import { Long, Text } from "./fields";
 import classes from "./ServerFormPage.module.css";
 
-import type { Discovery } from "../../api/tokens";
-import type { ClientAuth, Server } from "../../api/types";
+import type { ClientAuth, Discovery, Server } from "../../api/types";
 import type { ServerForm } from "../../domain/serverForm";
 
 export function Basics({ stored }: { stored?: Server }) {
@@ -23,13 +22,7 @@ export function Basics({ stored }: { stored?: Server }) {
         Server
       </Title>
       <div className="fields">
-        <Text
-          name="server_name"
-          label="Server name"
-          required
-          rules={{ ...requiredRule("a name"), maxLength: { value: 64, message: "At most 64 characters." } }}
-          placeholder="Weather"
-        />
+        <Text name="server_name" label="Server name" required placeholder="Weather" />
         <Text
           name="slug"
           label="Slug"
@@ -40,9 +33,6 @@ export function Basics({ stored }: { stored?: Server }) {
               : "In addresses and before tool names; made of the name if left blank."
           }
           placeholder={slugOf(name) || "weather"}
-          rules={{
-            pattern: { value: /^[a-z0-9_.-]{0,32}$/, message: "Small letters, digits, - _ and ., at most 32." },
-          }}
         />
         <Url />
         <div className="wide">
@@ -82,7 +72,6 @@ function Url() {
           inputMode="url"
           description="The MCP endpoint (Streamable HTTP)."
           placeholder="https://mcp.example.com/mcp"
-          rules={urlRule("the address of the MCP server")}
         />
         <Button
           variant="default"

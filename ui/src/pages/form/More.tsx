@@ -1,5 +1,27 @@
-import { Long, numberRule, Pairs, Tags, Text, urlRule } from "./fields";
+import { Long, Pairs, Tags, Text } from "./fields";
 import classes from "./ServerFormPage.module.css";
+
+const single: Parameters<typeof Text>[0][] = [
+  {
+    name: "timeout",
+    label: "Timeout (seconds)",
+    inputMode: "decimal",
+    description: "Until the server begins to answer. Blank: the gateway's default.",
+  },
+  {
+    name: "max_concurrent_requests",
+    label: "Requests at once",
+    inputMode: "numeric",
+    description: "Blank: the gateway's default.",
+  },
+  {
+    name: "default_cost",
+    label: "Cost of a call",
+    inputMode: "decimal",
+    description: "In your currency; single tools can differ (Tools tab).",
+  },
+  { name: "logo_url", label: "Logo", mono: true, inputMode: "url", description: "Address of an image (https)." },
+];
 
 /** What few servers need. */
 export function More() {
@@ -15,39 +37,14 @@ export function More() {
         />
         <Tags
           name="forward_headers"
+          words
           label="Headers of the caller that are passed on"
           description="By name. The caller's credential never is."
           placeholder="X-Tenant"
         />
-        <Text
-          name="timeout"
-          label="Timeout (seconds)"
-          inputMode="decimal"
-          description="Until the server begins to answer. Blank: the gateway's default."
-          rules={numberRule(600, "seconds")}
-        />
-        <Text
-          name="max_concurrent_requests"
-          label="Requests at once"
-          inputMode="numeric"
-          description="Blank: the gateway's default."
-          rules={numberRule(10_000, "a number")}
-        />
-        <Text
-          name="default_cost"
-          label="Cost of a call"
-          inputMode="decimal"
-          description="In your currency; single tools can differ (Tools tab)."
-          rules={numberRule(1_000_000, "a price")}
-        />
-        <Text
-          name="logo_url"
-          label="Logo"
-          mono
-          inputMode="url"
-          description="Address of an image (https)."
-          rules={urlRule()}
-        />
+        {single.map((field) => (
+          <Text key={field.name} {...field} />
+        ))}
         <div className="wide">
           <Long
             name="instructions"

@@ -1,11 +1,13 @@
 import { SegmentedControl, Select, Textarea } from "@mantine/core";
 import { useController, useFormContext, useWatch } from "react-hook-form";
 
+import { useSchemas } from "../../api/schemas";
 import { CopyButton } from "../../components/CopyButton";
 import { TimeAgo } from "../../components/TimeAgo";
+import { keyAlgorithms } from "../../domain/labels";
 import { applicable } from "../../domain/serverForm";
 import { ClientAuthSelect } from "./Authentication";
-import { Check, Pairs, requiredRule, Secret, Tags, Text, urlRule, useProblem } from "./fields";
+import { Check, Pairs, Secret, Tags, Text, useProblem } from "./fields";
 import classes from "./ServerFormPage.module.css";
 
 import type { Server } from "../../api/types";
@@ -38,7 +40,6 @@ export function OAuthFields({ stored, moved }: Props) {
           mono
           required={!is.interactive}
           description={`What the authorization server calls Grantway.${optional}`}
-          rules={is.interactive ? undefined : requiredRule("the client ID")}
         />
         <ClientAuthSelect />
         {is.secret && <ClientSecret stored={stored} moved={moved} optional={is.interactive} />}
@@ -50,7 +51,6 @@ export function OAuthFields({ stored, moved }: Props) {
           inputMode="url"
           description="Where tokens are fetched. Blank: read from the server's metadata."
           placeholder="https://idp.example.com/oauth/token"
-          rules={urlRule()}
         />
         {is.interactive && (
           <>
@@ -60,7 +60,6 @@ export function OAuthFields({ stored, moved }: Props) {
               mono
               inputMode="url"
               description="Blank: discovered."
-              rules={urlRule()}
             />
             <Text
               name="registration_url"
@@ -68,12 +67,12 @@ export function OAuthFields({ stored, moved }: Props) {
               mono
               inputMode="url"
               description="Blank: discovered."
-              rules={urlRule()}
             />
           </>
         )}
         <Tags
           name="scopes"
+          words
           label="Scopes"
           description="Enter or comma after each. Blank: the authorization server's default."
           placeholder="mcp:read"
@@ -101,7 +100,6 @@ export function OAuthFields({ stored, moved }: Props) {
             mono
             inputMode="url"
             description="The credential is bound to it. Blank: as discovered."
-            rules={urlRule()}
           />
           {is.assertion && (
             <Text
@@ -176,7 +174,6 @@ function ClientSecret({ stored, moved, optional }: Props & { optional: boolean }
         </>
       }
       placeholder={kept ? "••••••••" : undefined}
-      rules={must ? requiredRule(secret?.set ? "the client secret again" : "the client secret") : undefined}
     />
   );
 }
@@ -185,7 +182,15 @@ function PrivateKey({ stored }: { stored?: Server }) {
   const { control, register } = useFormContext<ServerForm>();
   const source = useController({ control, name: "key_source" }).field;
   const generate = useController({ control, name: "client_private_key_generate" }).field;
+  const algorithm = useController({ control, name: "client_private_key_alg" }).field;
   const error = useProblem("client_private_key");
+  const algorithmError = useProblem("client_private_key_alg");
+  const schemas = useSchemas();
+  const choices = (name: "client_private_key_alg" | "client_private_key_generate") =>
+    (schemas?.choices("Server", "credentials", name) ?? []).map((value) => ({
+      value,
+      label: keyAlgorithms[value] ?? value,
+    }));
   const has = stored?.client_private_key_id !== undefined;
   const jwks = `${window.location.origin}/.well-known/jwks.json`;
   return (
@@ -210,12 +215,7 @@ function PrivateKey({ stored }: { stored?: Server }) {
         <div className="fields">
           <Select
             label="Kind of key"
-            data={[
-              { value: "ES256", label: "ES256 (P-256), understood everywhere" },
-              { value: "EdDSA", label: "EdDSA (Ed25519)" },
-              { value: "RS256", label: "RS256 (RSA of 2048 bits)" },
-              { value: "PS256", label: "PS256 (RSA of 2048 bits)" },
-            ]}
+            data={choices("client_private_key_generate")}
             value={generate.value}
             onChange={(value) => value && generate.onChange(value)}
             allowDeselect={false}
@@ -238,7 +238,7 @@ function PrivateKey({ stored }: { stored?: Server }) {
             autoComplete="off"
             spellCheck={false}
             classNames={{ input: "mono" }}
-            {...register("client_private_key", { validate: (v) => v.trim() !== "" || "Paste the private key." })}
+            {...register("client_private_key")}
             error={error}
           />
           <Text
@@ -247,12 +247,16 @@ function PrivateKey({ stored }: { stored?: Server }) {
             mono
             description="Blank: made of the key (RFC 7638)."
           />
-          <Text
-            name="client_private_key_alg"
+          <Select
             label="Algorithm"
-            mono
-            description="Blank: chosen by the kind of key."
-            placeholder="ES256"
+            description="Of several that the key could serve, such as RS256 and PS256."
+            placeholder="Chosen by the kind of key"
+            data={choices("client_private_key_alg")}
+            value={algorithm.value || null}
+            onChange={(value) => algorithm.onChange(value ?? "")}
+            clearable
+            clearButtonProps={{ "aria-label": "Let the kind of key choose" }}
+            error={algorithmError}
           />
         </div>
       )}

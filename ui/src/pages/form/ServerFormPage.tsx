@@ -1,16 +1,18 @@
 import { Button, Loader } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, useBlocker, useNavigate, useParams } from "@tanstack/react-router";
-import { useRef, useState } from "react";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { useState } from "react";
 import { FormProvider, useForm } from "react-hook-form";
 
-import { ApiError } from "../../api/client";
+import { schemasQuery } from "../../api/schemas";
 import { createServer, serverQuery, updateServer } from "../../api/servers";
 import { ErrorPanel } from "../../components/ErrorPanel";
-import { LeaveDialog } from "../../components/LeaveDialog";
+import { useUnsaved } from "../../components/LeaveDialog";
 import { done } from "../../components/notices";
 import { PageHeader } from "../../components/PageHeader";
-import { fieldOfPath, formOf, inputOf } from "../../domain/serverForm";
+import { placeProblems } from "../../components/placeProblems";
+import { resolverOf } from "../../domain/resolver";
+import { fieldOfPath, formOf, inputOf, problemsOf } from "../../domain/serverForm";
 import { Access } from "./Access";
 import { Authentication } from "./Authentication";
 import { Basics } from "./Basics";
@@ -18,11 +20,14 @@ import { More } from "./More";
 import classes from "./ServerFormPage.module.css";
 import { TestPanel } from "./TestPanel";
 
+import type { ApiError } from "../../api/client";
+import type { Schemas } from "../../api/schemas";
 import type { Server } from "../../api/types";
 import type { ServerForm } from "../../domain/serverForm";
+import type { ReactNode } from "react";
 
 export function NewServerPage() {
-  return <ServerFormView />;
+  return <WithSchemas>{(schemas) => <ServerFormView schemas={schemas} />}</WithSchemas>;
 }
 
 export function EditServerPage() {
@@ -30,22 +35,30 @@ export function EditServerPage() {
   const { data, error, refetch } = useQuery({ ...serverQuery(id), refetchOnWindowFocus: false, staleTime: 0 });
   if (error) return <ErrorPanel title="The server could not be read" error={error} retry={() => void refetch()} />;
   if (!data) return <Loader aria-label="Loading the server" />;
-  return <ServerFormView key={data.server_id} stored={data} />;
+  return (
+    <WithSchemas>{(schemas) => <ServerFormView key={data.server_id} stored={data} schemas={schemas} />}</WithSchemas>
+  );
 }
 
-function ServerFormView({ stored: first }: { stored?: Server }) {
+/** The form checks what the gateway checks, so it waits for the gateway's schemas. */
+function WithSchemas({ children }: { children: (schemas: Schemas) => ReactNode }) {
+  const { data, error, refetch } = useQuery(schemasQuery);
+  if (error) return <ErrorPanel title="The form could not be made" error={error} retry={() => void refetch()} />;
+  return data ? children(data) : <Loader aria-label="Loading the form" />;
+}
+
+function ServerFormView({ stored: first, schemas }: { stored?: Server; schemas: Schemas }) {
   // The version that the form began with: what somebody else saves meanwhile is noticed, not overwritten.
   const [stored, setStored] = useState(first);
   const client = useQueryClient();
   const navigate = useNavigate();
-  const saved = useRef(false);
-  const form = useForm<ServerForm>({ defaultValues: formOf(stored), mode: "onTouched" });
-  const { isDirty } = form.formState;
-  const blocker = useBlocker({
-    shouldBlockFn: () => form.formState.isDirty && !saved.current,
-    enableBeforeUnload: () => form.formState.isDirty && !saved.current,
-    withResolver: true,
+  const form = useForm<ServerForm>({
+    defaultValues: formOf(stored),
+    mode: "onTouched",
+    resolver: resolverOf((values) => problemsOf(values, schemas, stored)),
   });
+  const { isDirty } = form.formState;
+  const unsaved = useUnsaved(isDirty);
   const [unplaced, setUnplaced] = useState<ApiError>();
 
   const save = useMutation({
@@ -53,7 +66,7 @@ function ServerFormView({ stored: first }: { stored?: Server }) {
       stored ? updateServer(stored.server_id, inputOf(values, stored), stored.version) : createServer(inputOf(values)),
     onMutate: () => setUnplaced(undefined),
     onSuccess: (server) => {
-      saved.current = true;
+      unsaved.saved();
       client.setQueryData(serverQuery(server.server_id).queryKey, server);
       void client.invalidateQueries({
         predicate: (q) => ["servers", "server", "health", "token"].includes(String(q.queryKey[0])),
@@ -65,7 +78,7 @@ function ServerFormView({ stored: first }: { stored?: Server }) {
         search: stored ? {} : { tab: "tools" },
       });
     },
-    onError: (error) => setUnplaced(placeProblems(error, form.setError)),
+    onError: (error) => setUnplaced(placeProblems(error, form.setError, (p) => fieldOfPath(p.path))),
   });
   const submit = form.handleSubmit((values) => save.mutate(values));
   const reload = async () => {
@@ -128,30 +141,13 @@ function ServerFormView({ stored: first }: { stored?: Server }) {
           </div>
         </div>
         <aside className={classes.aside}>
-          <TestPanel stored={stored} onProblems={(error) => placeProblems(error, form.setError)} />
+          <TestPanel
+            stored={stored}
+            onProblems={(error) => placeProblems(error, form.setError, (p) => fieldOfPath(p.path))}
+          />
         </aside>
       </form>
-      <LeaveDialog blocker={blocker} />
+      {unsaved.dialog}
     </FormProvider>
   );
-}
-
-/** Puts the gateway's messages on their fields. Answers the error if something of it belongs to no field. */
-function placeProblems(
-  error: unknown,
-  setError: (name: keyof ServerForm, problem: { message: string }, o?: { shouldFocus: boolean }) => void,
-) {
-  if (!(error instanceof ApiError)) {
-    return new ApiError(0, "unexpected", error instanceof Error ? error.message : String(error));
-  }
-  const placed = error.fields.map((f) => [fieldOfPath(f.path), f] as const);
-  let focus = true;
-  for (const [name, f] of placed) {
-    if (!name) continue;
-    setError(name, { message: f.message }, { shouldFocus: focus });
-    focus = false;
-  }
-  const left = placed.filter(([name]) => !name).map(([, f]) => f);
-  if (placed.length > 0 && left.length === 0) return undefined;
-  return new ApiError(error.status, error.code, error.message, error.requestId, left, error.body, error.retryAfter);
 }

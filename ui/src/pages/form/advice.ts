@@ -1,4 +1,4 @@
-import type { TokenTest } from "../../api/tokens";
+import type { TokenTest } from "../../api/types";
 
 /** What to do about a token that was not given: a wrong secret, a wrong URL and a server that is down differ. */
 export function tokenAdvice(result: TokenTest): string {

@@ -5,7 +5,7 @@ import { renderPage } from "../../test/render";
 import { tokenAdvice } from "./advice";
 import { ConnectionOutcome, TokenOutcome } from "./outcomes";
 
-import type { TokenTest } from "../../api/tokens";
+import type { TokenTest } from "../../api/types";
 
 const failed = (more: Partial<TokenTest>): TokenTest => ({
   ok: false,
@@ -38,13 +38,12 @@ test("a connection test says which step failed", () => {
   renderPage(
     <ConnectionOutcome
       result={{
-        server_id: "",
-        status: "unhealthy",
+        status: "error",
         message: "The server is out of reach.",
-        toolNames: [],
+        checked_at: "2026-01-01T00:00:00Z",
         steps: [
-          { name: "token", ok: true },
-          { name: "connection", ok: false, message: "Refused." },
+          { name: "token", ok: true, took_ms: 1 },
+          { name: "connection", ok: false, took_ms: 2, message: "Refused." },
         ],
       }}
     />,

@@ -1,26 +1,9 @@
-import { IconCircleCheck, IconCircleDashed, IconCircleX } from "../../components/icons";
 import { duration, millis } from "../../domain/time";
+import { CheckSteps, Step } from "../../components/CheckSteps";
 import { tokenAdvice } from "./advice";
 import classes from "./ServerFormPage.module.css";
 
-import type { CheckStep } from "../../api/health";
-import type { ConnectionTest } from "../../api/tests";
-import type { TokenTest } from "../../api/tokens";
-
-/** A step of a test: done, failed, or not come to. */
-function Step({ state, children }: { state: "ok" | "bad" | "open"; children: React.ReactNode }) {
-  const icons = {
-    ok: <IconCircleCheck size={16} className={classes.ok} aria-label="passed" />,
-    bad: <IconCircleX size={16} className={classes.bad} aria-label="failed" />,
-    open: <IconCircleDashed size={16} aria-label="not reached" />,
-  };
-  return (
-    <li>
-      {icons[state]}
-      <span className="break">{children}</span>
-    </li>
-  );
-}
+import type { Health, TokenTest } from "../../api/types";
 
 export function TokenOutcome({ result }: { result: TokenTest }) {
   const reached = result.ok || (result.idp_status ?? 0) > 0;
@@ -30,7 +13,7 @@ export function TokenOutcome({ result }: { result: TokenTest }) {
       <strong>{result.ok ? "Token received" : "No token"}</strong>
       <p>{result.message}</p>
       {!result.ok && <p>{tokenAdvice(result)}</p>}
-      <ul className={classes.steps}>
+      <ul className="steps">
         <Step state={reached ? "ok" : tried || result.stage === "discovery" ? "bad" : "open"}>
           Token endpoint reached{result.token_url ? `: ${result.token_url}` : ""}
           {reached && result.took_ms ? ` (${millis(result.took_ms)})` : ""}
@@ -51,30 +34,15 @@ export function TokenOutcome({ result }: { result: TokenTest }) {
   );
 }
 
-const stepNames: Record<string, string> = {
-  token: "Credential",
-  connection: "MCP connected",
-  connect: "MCP connected",
-  tools: "Tools listed",
-  "tools/list": "Tools listed",
-};
-
-export function ConnectionOutcome({ result }: { result: ConnectionTest }) {
-  const ok = result.status === "healthy";
-  const state = (s: CheckStep) => (s.ok ? "ok" : s.skipped ? "open" : "bad");
+export function ConnectionOutcome({ result }: { result: Health }) {
+  const ok = result.status === "ok";
+  const names = (result.tools ?? []).map((t) => t.name);
+  const count = result.tool_count ?? names.length;
   return (
     <div className={classes.outcome} data-ok={ok} role="status">
       <strong>{ok ? "Connected" : "Not connected"}</strong>
       {result.message && <p>{result.message}</p>}
-      <ul className={classes.steps}>
-        {result.steps.map((s) => (
-          <Step key={s.name} state={state(s)}>
-            {stepNames[s.name] ?? s.name}
-            {s.took_ms !== undefined && ` (${millis(s.took_ms)})`}
-            {!s.ok && s.message && s.message !== result.message && `: ${s.message}`}
-          </Step>
-        ))}
-      </ul>
+      <CheckSteps steps={result.steps} said={result.message} />
       {result.protocol_version && (
         <p>
           MCP {result.protocol_version}
@@ -83,10 +51,10 @@ export function ConnectionOutcome({ result }: { result: ConnectionTest }) {
       )}
       {ok && (
         <p>
-          {result.tools === 0
+          {count === 0
             ? "Connected, but the server offers no tools."
-            : `${result.tools ?? result.toolNames.length} tools: ${result.toolNames.slice(0, 12).join(", ")}`}
-          {result.toolNames.length > 12 && " …"}
+            : `${count} ${count === 1 ? "tool" : "tools"}: ${names.slice(0, 12).join(", ")}`}
+          {names.length > 12 && " …"}
         </p>
       )}
     </div>

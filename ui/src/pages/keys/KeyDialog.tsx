@@ -1,13 +1,25 @@
-import { Button, Checkbox, Modal, NumberInput, SegmentedControl, Select, TagsInput, TextInput } from "@mantine/core";
-import { useMutation } from "@tanstack/react-query";
+import { Button, Loader, Modal, SegmentedControl } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { FormProvider, useController, useForm, useFormContext, useWatch } from "react-hook-form";
 
-import { ApiError } from "../../api/client";
 import { createKey, updateKey } from "../../api/keys";
+import { schemasQuery } from "../../api/schemas";
 import { ErrorPanel } from "../../components/ErrorPanel";
+import { Check, Choice, Tags, Text } from "../../components/fields";
+import { useUnsaved } from "../../components/LeaveDialog";
+import { fieldOf, placeProblems } from "../../components/placeProblems";
+import { keyForm, keyInput } from "../../domain/keyForm";
+import { roleLabels } from "../../domain/keys";
+import { fieldMessage, resolverOf } from "../../domain/resolver";
 import { GrantMatrix } from "./GrantMatrix";
 
-import type { Key, KeyInput, Server } from "../../api/types";
+import type { ApiError } from "../../api/client";
+import type { Schemas } from "../../api/schemas";
+import type { Key, Server } from "../../api/types";
+import type { KeyForm } from "../../domain/keyForm";
+import type { FieldMessage } from "../../domain/resolver";
+import type { FieldPath } from "react-hook-form";
 
 interface Props {
   stored?: Key;
@@ -18,11 +30,10 @@ interface Props {
   onSaved: (key: Key) => void;
 }
 
-const DAY = 86_400_000;
 const lives = [
-  { value: "30", label: "30 days" },
-  { value: "90", label: "90 days" },
-  { value: "365", label: "1 year" },
+  { value: "30", label: "In 30 days" },
+  { value: "90", label: "In 90 days" },
+  { value: "365", label: "In 1 year" },
   { value: "never", label: "Never" },
 ];
 
@@ -32,172 +43,147 @@ const abouts: Record<Key["role"], string> = {
   admin: "Does everything, these keys included.",
 };
 
-export function KeyDialog({ stored, servers, preset, onClose, onSaved }: Props) {
-  const [name, setName] = useState(stored?.name ?? "");
-  const [owner, setOwner] = useState(stored?.owner ?? "");
-  const [role, setRole] = useState<Key["role"]>(stored?.role ?? "caller");
-  const [life, setLife] = useState(stored ? "keep" : "90");
-  const [all, setAll] = useState(stored?.all_servers ?? false);
-  const [granted, setGranted] = useState<string[]>(stored?.servers ?? (preset ? [preset] : []));
-  const [groups, setGroups] = useState<string[]>(stored?.groups ?? []);
-  const [tools, setTools] = useState<Record<string, string[]>>(stored?.tools ?? {});
-  const [rate, setRate] = useState<string | number>(stored?.requests_per_minute || "");
-  const [disabled, setDisabled] = useState(stored?.disabled ?? false);
-  const [touched, setTouched] = useState(false);
-  const known = [...new Set(servers.flatMap((s) => s.mcp_access_groups ?? []))].sort();
+export function KeyDialog(props: Props) {
+  const schemas = useQuery(schemasQuery);
+  if (schemas.data) return <Opened {...props} schemas={schemas.data} />;
+  return (
+    <Modal opened onClose={props.onClose} title="Access key" closeButtonProps={{ "aria-label": "Close" }}>
+      {schemas.error ? (
+        <ErrorPanel title="The form could not be made" error={schemas.error} retry={() => void schemas.refetch()} />
+      ) : (
+        <Loader aria-label="Loading the form" />
+      )}
+    </Modal>
+  );
+}
 
+function problemsOf(form: KeyForm, schemas: Schemas, stored?: Key): FieldMessage[] {
+  const missing: FieldMessage[] =
+    form.name.trim() === "" ? [{ name: "name", message: "Enter a name, such as who or what will use the key." }] : [];
+  return [...missing, ...schemas.check("Key", keyInput(form, stored)).map(placed)];
+}
+
+/** A problem of one tool is one of the choice of tools. */
+const placed = (problem: { path: string[]; message: string }): FieldMessage =>
+  problem.path[0] === "tools" ? { name: "tools", message: problem.message } : fieldMessage(problem);
+
+function Opened({ stored, servers, preset, onClose, onSaved, schemas }: Props & { schemas: Schemas }) {
+  const [unplaced, setUnplaced] = useState<ApiError>();
+  const form = useForm<KeyForm>({
+    mode: "onTouched",
+    defaultValues: keyForm(stored, preset),
+    resolver: resolverOf((values) => problemsOf(values, schemas, stored)),
+  });
+  const unsaved = useUnsaved(form.formState.isDirty);
+  const close = () => unsaved.leave(onClose);
   const save = useMutation({
-    mutationFn: () => {
-      const input: KeyInput = { name: name.trim(), role, disabled };
-      if (owner.trim() || stored?.owner) input.owner = owner.trim() || null;
-      if (life === "never") input.expires_at = null;
-      else if (life !== "keep") input.expires_at = new Date(Date.now() + Number(life) * DAY).toISOString();
-      input.all_servers = role === "admin" ? false : all;
-      input.servers = all ? [] : granted;
-      input.groups = all ? [] : groups;
-      // A list for a server that is no longer granted would come back with its grant.
-      input.tools = Object.fromEntries(Object.entries(tools).filter(([id]) => !all && granted.includes(id)));
-      input.requests_per_minute = rate === "" ? null : Number(rate);
-      if (!stored && input.requests_per_minute === null) delete input.requests_per_minute;
-      return stored ? updateKey(stored, input) : createKey(input);
-    },
+    mutationFn: (values: KeyForm) =>
+      stored ? updateKey(stored, keyInput(values, stored)) : createKey(keyInput(values)),
+    onMutate: () => setUnplaced(undefined),
     onSuccess: (key) => {
+      unsaved.saved();
       onClose();
       onSaved(key);
     },
+    onError: (error) =>
+      setUnplaced(
+        placeProblems(error, form.setError, (p) => {
+          const name = fieldOf(p);
+          return name in form.getValues() ? (name as FieldPath<KeyForm>) : undefined;
+        }),
+      ),
   });
-  const problems = save.error instanceof ApiError ? save.error.fields : [];
-  const problem = (path: string) => problems.find((f) => f.path === path)?.message;
-  const missing = name.trim() === "" ? "Enter a name, such as who or what will use the key." : undefined;
   return (
     <Modal
       opened
-      onClose={onClose}
-      size={720}
+      onClose={close}
+      size={760}
       title={stored ? `Edit ${stored.name}` : "Create a key"}
       closeButtonProps={{ "aria-label": "Close" }}
     >
-      <form
-        className="stack"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          setTouched(true);
-          if (!missing) save.mutate();
-        }}
-      >
-        <div className="fields">
-          <TextInput
-            label="Name"
-            withAsterisk
-            aria-required
-            placeholder="ci-release-notes"
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            onBlur={() => setTouched(true)}
-            error={problem("name") ?? (touched && missing)}
-            maxLength={100}
-            data-autofocus
-          />
-          <TextInput
-            label="Owner"
-            description={undefined}
-            placeholder="Team or person"
-            value={owner}
-            onChange={(event) => setOwner(event.currentTarget.value)}
-            error={problem("owner")}
-            maxLength={200}
-          />
-        </div>
-        <div className="stack-s">
-          <SegmentedControl
-            aria-label="Role"
-            value={role}
-            onChange={(value) => setRole(value as Key["role"])}
-            data={[
-              { value: "caller", label: "Caller" },
-              { value: "viewer", label: "Viewer" },
-              { value: "admin", label: "Administrator" },
-            ]}
-          />
-          <span className="soft">{abouts[role]}</span>
-        </div>
-        {role !== "admin" && (
-          <div className="stack-s">
-            <Checkbox
-              label="Every server, also later ones"
-              checked={all}
-              onChange={(event) => setAll(event.currentTarget.checked)}
+      <FormProvider {...form}>
+        <form
+          className="stack"
+          noValidate
+          onSubmit={(event) => void form.handleSubmit((values) => save.mutate(values))(event)}
+        >
+          <div className="fields">
+            <Text name="name" label="Name" required placeholder="ci-release-notes" autofocus />
+            <Text name="owner" label="Owner" placeholder="Team or person" />
+          </div>
+          <Role />
+          <Reach servers={servers} />
+          <div className="fields">
+            <Choice
+              name="life"
+              label="Expires"
+              data={
+                stored
+                  ? [{ value: "keep", label: stored.expires_at ? "As it is" : "Never (as it is)" }, ...lives]
+                  : lives
+              }
             />
-            {!all && (
-              <>
-                <GrantMatrix
-                  servers={servers}
-                  groups={groups}
-                  granted={granted}
-                  onGranted={setGranted}
-                  tools={tools}
-                  onTools={setTools}
-                />
-                <TagsInput
-                  label="Groups"
-                  description="Every server of these groups, also later ones"
-                  data={known}
-                  value={groups}
-                  onChange={setGroups}
-                  error={problem("groups")}
-                  hiddenInputProps={{ "aria-hidden": true }}
-                />
-              </>
+            <Text
+              name="requests_per_minute"
+              label="Requests per minute"
+              inputMode="numeric"
+              placeholder="The gateway's default"
+            />
+            {stored && (
+              <Check name="disabled" label="Disabled" description="The key is refused until it is enabled again." />
             )}
           </div>
-        )}
-        <div className="fields">
-          <Select
-            label="Expires"
-            data={
-              stored
-                ? [
-                    { value: "keep", label: stored.expires_at ? "As it is" : "Never (as it is)" },
-                    ...lives.map((l) => (l.value === "never" ? l : { ...l, label: `In ${l.label}` })),
-                  ]
-                : lives.map((l) => (l.value === "never" ? l : { ...l, label: `In ${l.label}` }))
-            }
-            value={life}
-            onChange={(value) => value && setLife(value)}
-            allowDeselect={false}
-            error={problem("expires_at")}
-          />
-          <NumberInput
-            label="Requests per minute"
-            placeholder="The gateway's default"
-            value={rate}
-            onChange={setRate}
-            min={1}
-            max={1_000_000}
-            allowDecimal={false}
-            hideControls
-            error={problem("requests_per_minute")}
-          />
-          {stored && (
-            <Checkbox
-              label="Disabled"
-              description="The key is refused until it is enabled again."
-              checked={disabled}
-              onChange={(event) => setDisabled(event.currentTarget.checked)}
-            />
-          )}
-        </div>
-        {save.error && <ErrorPanel title="The key was not saved" error={save.error} />}
-        <div className="row-apart">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" loading={save.isPending}>
-            {stored ? "Save key" : "Create key"}
-          </Button>
-        </div>
-      </form>
+          {unplaced && <ErrorPanel title="The key was not saved" error={unplaced} />}
+          <div className="row-apart">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button type="submit" loading={save.isPending}>
+              {stored ? "Save key" : "Create key"}
+            </Button>
+          </div>
+        </form>
+      </FormProvider>
+      {unsaved.dialog}
     </Modal>
+  );
+}
+
+function Role() {
+  const { field } = useController<KeyForm, "role">({ name: "role" });
+  return (
+    <div className="stack-s">
+      <SegmentedControl
+        aria-label="Role"
+        value={field.value}
+        onChange={field.onChange}
+        data={(["caller", "viewer", "admin"] as const).map((value) => ({ value, label: roleLabels[value] }))}
+      />
+      <span className="soft">{abouts[field.value]}</span>
+    </div>
+  );
+}
+
+/** What a key may use. An administrator may use everything. */
+function Reach({ servers }: { servers: Server[] }) {
+  const { control } = useFormContext<KeyForm>();
+  const [role, all] = useWatch({ control, name: ["role", "all_servers"] });
+  const known = [...new Set(servers.flatMap((s) => s.mcp_access_groups ?? []))].sort();
+  if (role === "admin") return null;
+  return (
+    <div className="stack-s">
+      <Check name="all_servers" label="Every server, also later ones" />
+      {!all && (
+        <>
+          <GrantMatrix servers={servers} />
+          <Tags
+            name="groups"
+            label="Groups"
+            description="Every server of these groups, also later ones"
+            suggestions={known}
+          />
+        </>
+      )}
+    </div>
   );
 }

@@ -6,15 +6,15 @@ import { checkHealth, healthQuery } from "../../api/health";
 import { sparklineQuery } from "../../api/servers";
 import { tokenQuery } from "../../api/tokens";
 import { FlowBadge, HealthBadge } from "../../components/badges";
+import { CheckSteps } from "../../components/CheckSteps";
 import { CopyButton } from "../../components/CopyButton";
 import { ErrorPanel } from "../../components/ErrorPanel";
-import { IconCircleCheck, IconCircleDashed, IconCircleX, IconRefresh } from "../../components/icons";
+import { IconRefresh } from "../../components/icons";
 import { Sparkline } from "../../components/Sparkline";
 import { Tag } from "../../components/Tag";
 import { TimeAgo } from "../../components/TimeAgo";
 import { TokenBar } from "../../components/TokenBar";
 import { authTypes, clientAuths, flows, hasOwnToken } from "../../domain/labels";
-import { millis } from "../../domain/time";
 import { maskUrl } from "../../domain/url";
 import formClasses from "../form/ServerFormPage.module.css";
 
@@ -140,7 +140,7 @@ function State({ server }: { server: Server }) {
             {state.era && <span className="soft"> ({state.era})</span>}
           </Fact>
         )}
-        {state?.tools !== undefined && <Fact name="Tools">{state.tools}</Fact>}
+        {state?.tool_count !== undefined && <Fact name="Tools">{state.tool_count}</Fact>}
         {hasOwnToken(server) && <Fact name="Token">{token.data ? <TokenBar status={token.data} /> : "…"}</Fact>}
         <Fact name="Last hour">
           <Sparkline data={sparkline.data?.servers[server.server_id]} />
@@ -151,25 +151,8 @@ function State({ server }: { server: Server }) {
           </Fact>
         )}
       </dl>
-      {state && state.steps.length > 0 && (
-        <ul className={formClasses.steps}>
-          {state.steps.map((s) => (
-            <li key={s.name}>
-              {s.ok ? (
-                <IconCircleCheck size={16} className={formClasses.ok} aria-label="passed" />
-              ) : s.skipped ? (
-                <IconCircleDashed size={16} aria-label="not reached" />
-              ) : (
-                <IconCircleX size={16} className={formClasses.bad} aria-label="failed" />
-              )}
-              <span>
-                {s.name} {s.took_ms !== undefined && <span className="soft">({millis(s.took_ms)})</span>}
-              </span>
-            </li>
-          ))}
-        </ul>
-      )}
-      {state?.status === "unhealthy" && state.message && <p className={formClasses.bad}>{state.message}</p>}
+      {state && state.steps.length > 0 && <CheckSteps steps={state.steps} said={state.message} />}
+      {state?.status === "error" && state.message && <p className={formClasses.bad}>{state.message}</p>}
       {(check.error ?? health.error) && (
         <ErrorPanel title="Health could not be checked" error={check.error ?? health.error} />
       )}

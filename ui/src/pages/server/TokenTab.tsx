@@ -19,8 +19,7 @@ import { duration, exact } from "../../domain/time";
 import { Fact } from "./Overview";
 import classes from "./ServerPage.module.css";
 
-import type { TokenStatus } from "../../api/tokens";
-import type { AuditRow, Server } from "../../api/types";
+import type { AuditRow, Explanation, Server, TokenStatus } from "../../api/types";
 
 export function TokenTab({ server }: { server: Server }) {
   if (server.auth_type === "oauth2" && server.oauth2_flow === "authorization_code")
@@ -140,16 +139,15 @@ function OwnToken({ server }: { server: Server }) {
   );
 }
 
-function ExplainSummary({ explanation: x }: { explanation: Record<string, unknown> }) {
-  const refusal = x.refusal as { message?: string } | null;
-  if (refusal?.message) return <p className={classes.bad}>The next call would be refused: {refusal.message}</p>;
-  const left = x.expires_in_seconds as number | undefined;
-  const headers = Object.keys((x.headers as Record<string, string> | undefined) ?? {});
+function ExplainSummary({ explanation: x }: { explanation: Explanation }) {
+  if (x.refusal) return <p className={classes.bad}>The next call would be refused: {x.refusal.message}</p>;
+  const left = x.expires_in_seconds;
+  const headers = Object.keys(x.headers);
   return (
     <p>
       {x.would_mint
         ? "The next call would fetch a new token first."
-        : `The next call would use the token ${tiers[String(x.tier)] ?? String(x.tier)}${left === undefined ? "" : `, which ends in ${duration(left)}`}.`}{" "}
+        : `The next call would use the token ${tiers[x.tier] ?? x.tier}${left === null ? "" : `, which ends in ${duration(left)}`}.`}{" "}
       {headers.length > 0 && `Headers that Grantway adds: ${headers.join(", ")}.`}
     </p>
   );

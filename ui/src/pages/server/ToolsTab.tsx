@@ -1,6 +1,5 @@
 import { Button, Checkbox, Loader, Switch, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useBlocker } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { serverQuery, updateServer } from "../../api/servers";
@@ -9,15 +8,14 @@ import { useIsAdmin } from "../../app/session";
 import { EmptyState } from "../../components/EmptyState";
 import { ErrorPanel } from "../../components/ErrorPanel";
 import { IconSearch } from "../../components/icons";
-import { LeaveDialog } from "../../components/LeaveDialog";
+import { useUnsaved } from "../../components/LeaveDialog";
 import { done } from "../../components/notices";
 import { Tag } from "../../components/Tag";
 import { draftOf, isAllowed, policyInput, sameDraft } from "../../domain/toolPolicy";
 import { Playground } from "./playground/Playground";
 import classes from "./ToolsTab.module.css";
 
-import type { Tool } from "../../api/tools";
-import type { Server } from "../../api/types";
+import type { Server, Tool } from "../../api/types";
 import type { ToolDraft } from "../../domain/toolPolicy";
 
 export function ToolsTab({ server }: { server: Server }) {
@@ -60,7 +58,7 @@ function Tools({ server, tools, admin }: { server: Server; tools: Tool[]; admin:
   );
   const [draft, setDraft] = useState<ToolDraft>(() => draftOf(server));
   const dirty = !sameDraft(draft, draftOf(server));
-  const blocker = useBlocker({ shouldBlockFn: () => dirty, enableBeforeUnload: () => dirty, withResolver: true });
+  const unsaved = useUnsaved(dirty);
   const save = useMutation({
     mutationFn: () => updateServer(server.server_id, policyInput(draft, server), server.version),
     onSuccess: (next) => {
@@ -196,7 +194,7 @@ function Tools({ server, tools, admin }: { server: Server; tools: Tool[]; admin:
         )}
         {tool && admin && <Presentation tool={tool} draft={draft} setDraft={setDraft} />}
       </div>
-      <LeaveDialog blocker={blocker} />
+      {unsaved.dialog}
     </div>
   );
 }

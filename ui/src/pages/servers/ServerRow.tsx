@@ -14,9 +14,7 @@ import { maskUrl } from "../../domain/url";
 import { DeleteServer } from "./DeleteServer";
 import classes from "./ServersPage.module.css";
 
-import type { Health } from "../../api/health";
-import type { TokenStatus } from "../../api/tokens";
-import type { Server } from "../../api/types";
+import type { Health, Server, TokenStatus } from "../../api/types";
 import type { SparklineData } from "../../components/Sparkline";
 
 interface Props {

@@ -2,8 +2,7 @@
 
 import { credentialTag } from "../../domain/labels";
 
-import type { Health } from "../../api/health";
-import type { Server } from "../../api/types";
+import type { Health, Server } from "../../api/types";
 
 export const filters = [
   { value: "m2m", label: "M2M" },
@@ -32,7 +31,7 @@ function passes(server: Server, filter: string, { health }: ListContext): boolea
     case "disabled":
       return server.disabled === true;
     case "unhealthy":
-      return health?.get(server.server_id)?.status === "unhealthy";
+      return health?.get(server.server_id)?.status === "error";
     default:
       return credentialTag(server).label.toLowerCase() === filter;
   }

@@ -1,16 +1,21 @@
-import { Button, Checkbox, TextInput, Title } from "@mantine/core";
+import { Button, Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useBlocker } from "@tanstack/react-router";
-import { useForm } from "react-hook-form";
+import { useState } from "react";
+import { FormProvider, useForm } from "react-hook-form";
 
-import { ApiError } from "../../api/client";
 import { settingsQuery, updateSettings } from "../../api/settings";
 import { useIsAdmin } from "../../app/session";
 import { ErrorPanel } from "../../components/ErrorPanel";
-import { LeaveDialog } from "../../components/LeaveDialog";
+import { Check, Text } from "../../components/fields";
+import { useUnsaved } from "../../components/LeaveDialog";
 import { done } from "../../components/notices";
-import { isHttpUrl } from "../../domain/url";
+import { fieldOf, placeProblems } from "../../components/placeProblems";
+import { fieldMessage, resolverOf } from "../../domain/resolver";
+import { numberOf } from "../../domain/serverForm";
 
+import type { ApiError } from "../../api/client";
+import type { Schemas } from "../../api/schemas";
+import type { SettingsInput } from "../../api/settings";
 import type { Settings } from "../../api/types";
 
 interface Form {
@@ -21,13 +26,18 @@ interface Form {
   bootstrap_key_disabled: boolean;
 }
 
-const days = (value: string) =>
-  (Number.isInteger(Number(value)) && Number(value) >= 1 && Number(value) <= 3650) ||
-  "Enter a number of days from 1 to 3650.";
+const inputOf = (f: Form): SettingsInput => ({
+  public_url: f.public_url.trim() || null,
+  currency: f.currency.trim() || null,
+  audit_retention_days: numberOf(f.audit_retention_days) as number,
+  usage_retention_days: numberOf(f.usage_retention_days) as number,
+  bootstrap_key_disabled: f.bootstrap_key_disabled,
+});
 
-export function General({ settings }: { settings: Settings }) {
+export function General({ settings, schemas }: { settings: Settings; schemas: Schemas }) {
   const admin = useIsAdmin();
   const client = useQueryClient();
+  const [unplaced, setUnplaced] = useState<ApiError>();
   const form = useForm<Form>({
     mode: "onTouched",
     disabled: !admin,
@@ -38,93 +48,71 @@ export function General({ settings }: { settings: Settings }) {
       usage_retention_days: String(settings.usage_retention_days),
       bootstrap_key_disabled: settings.bootstrap_key_disabled,
     },
+    resolver: resolverOf((f) => schemas.check("Settings", inputOf(f)).map(fieldMessage)),
   });
-  const { errors, isDirty } = form.formState;
+  const { isDirty } = form.formState;
+  const unsaved = useUnsaved(isDirty);
   const save = useMutation({
-    mutationFn: (f: Form) =>
-      updateSettings(
-        {
-          public_url: f.public_url.trim() || null,
-          currency: f.currency.trim() || null,
-          audit_retention_days: Number(f.audit_retention_days),
-          usage_retention_days: Number(f.usage_retention_days),
-          bootstrap_key_disabled: f.bootstrap_key_disabled,
-        },
-        settings.version,
-      ),
+    mutationFn: (f: Form) => updateSettings(inputOf(f), settings.version),
+    onMutate: () => setUnplaced(undefined),
     onSuccess: (next) => {
       client.setQueryData(settingsQuery.queryKey, next);
       done("The settings were saved.");
     },
-    onError: (error) => {
-      if (!(error instanceof ApiError)) return;
-      for (const f of error.fields)
-        if (f.path in form.getValues()) form.setError(f.path as keyof Form, { message: f.message });
-    },
-  });
-  const blocker = useBlocker({
-    shouldBlockFn: () => form.formState.isDirty,
-    enableBeforeUnload: () => form.formState.isDirty,
-    withResolver: true,
+    onError: (error) =>
+      setUnplaced(
+        placeProblems(error, form.setError, (p) => {
+          const name = fieldOf(p);
+          return name in form.getValues() ? (name as keyof Form) : undefined;
+        }),
+      ),
   });
   return (
-    <form
-      className="panel stack"
-      aria-labelledby="general"
-      noValidate
-      onSubmit={(event) => void form.handleSubmit((f) => save.mutate(f))(event)}
-    >
-      <Title order={2} id="general">
-        General
-      </Title>
-      <div className="fields">
-        <TextInput
-          label="Public URL"
-          description="The gateway's own address, for configuration snippets. Blank: as you opened it."
-          placeholder={window.location.origin}
-          error={errors.public_url?.message}
-          {...form.register("public_url", {
-            validate: (v) => v.trim() === "" || isHttpUrl(v.trim()) || "Enter a whole URL.",
-          })}
-        />
-        <TextInput
-          label="Currency"
-          description="Beside costs. Only a name; nothing is converted."
-          placeholder="EUR"
-          error={errors.currency?.message}
-          {...form.register("currency", { maxLength: { value: 8, message: "At most 8 characters." } })}
-        />
-        <TextInput
-          label="Audit log is kept for (days)"
-          inputMode="numeric"
-          error={errors.audit_retention_days?.message}
-          {...form.register("audit_retention_days", { validate: days })}
-        />
-        <TextInput
-          label="Usage figures are kept for (days)"
-          inputMode="numeric"
-          error={errors.usage_retention_days?.message}
-          {...form.register("usage_retention_days", { validate: days })}
-        />
-        <div className="wide">
-          <Checkbox
-            label="Refuse the bootstrap admin key (GRANTWAY_ADMIN_KEY)"
-            description="Possible once an admin key of your own exists. It can be allowed again by an administrator."
-            error={errors.bootstrap_key_disabled?.message}
-            {...form.register("bootstrap_key_disabled")}
+    <FormProvider {...form}>
+      <form
+        className="panel stack"
+        aria-labelledby="general"
+        noValidate
+        onSubmit={(event) => void form.handleSubmit((f) => save.mutate(f))(event)}
+      >
+        <Title order={2} id="general">
+          General
+        </Title>
+        <div className="fields">
+          <Text
+            name="public_url"
+            label="Public URL"
+            inputMode="url"
+            description="The gateway's own address, for configuration snippets. Blank: as you opened it."
+            placeholder={window.location.origin}
           />
+          <Text
+            name="currency"
+            label="Currency"
+            description="Beside costs. Only a name; nothing is converted."
+            placeholder="EUR"
+          />
+          <Text name="audit_retention_days" label="Audit log is kept for (days)" inputMode="numeric" />
+          <Text name="usage_retention_days" label="Usage figures are kept for (days)" inputMode="numeric" />
+          <div className="wide">
+            <Check
+              name="bootstrap_key_disabled"
+              label="Refuse the bootstrap admin key (GRANTWAY_ADMIN_KEY)"
+              description="Possible once an admin key of your own exists. It can be allowed again by an administrator."
+            />
+          </div>
         </div>
-      </div>
-      {save.error && <ErrorPanel title="The settings were not saved" error={save.error} />}
-      {admin && (
-        <div className="row">
-          <Button type="submit" loading={save.isPending} disabled={!isDirty}>
-            Save settings
-          </Button>
-          {isDirty && <span className="soft">Not saved yet</span>}
-        </div>
-      )}
-      <LeaveDialog blocker={blocker} />
-    </form>
+        {unplaced && <ErrorPanel title="The settings were not saved" error={unplaced} />}
+        {admin && (
+          <div className="row">
+            <Button type="submit" loading={save.isPending} disabled={!isDirty}>
+              Save settings
+            </Button>
+            {isDirty && <span className="soft">Not saved yet</span>}
+          </div>
+        )}
+        {unsaved.dialog}
+      </form>
+    </FormProvider>
   );
 }

@@ -10,8 +10,8 @@ import classes from "./Playground.module.css";
 import { ToolResultView } from "./ToolResultView";
 import { curlOf } from "./curl";
 
-import type { Progress, Tool, ToolResult } from "../../../api/tools";
-import type { Server } from "../../../api/types";
+import type { Progress, ToolResult } from "../../../api/tools";
+import type { Server, Tool } from "../../../api/types";
 
 type Outcome = { result: ToolResult; took: number } | { error: unknown; took: number };
 
