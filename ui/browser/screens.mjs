@@ -58,7 +58,16 @@ export const screens = [
       await page.getByRole("list", { name: "What would change" }).waitFor();
     },
   ],
+  ["connections", async (page, world) => open(page, world, "/connections", "Connections")],
   ["settings", async (page, world) => open(page, world, "/settings", "Settings")],
+  [
+    "issuer-new",
+    async (page, world) => {
+      await open(page, world, "/settings", "Settings");
+      await page.getByRole("button", { name: "Add an issuer" }).click();
+      await page.getByRole("dialog").waitFor();
+    },
+  ],
   ["about", async (page, world) => open(page, world, "/about", "About")],
 ];
 
@@ -206,7 +215,7 @@ export async function furnish(world) {
   });
   await make({
     server_name: "Calendar",
-    url: "http://127.0.0.1:9/mcp",
+    url: world.mcp,
     auth_type: "oauth2",
     oauth2_flow: "authorization_code",
   });

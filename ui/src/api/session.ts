@@ -1,8 +1,8 @@
 import { queryOptions } from "@tanstack/react-query";
 
-import { ApiError, request } from "./client";
+import { ApiError, query, request } from "./client";
 
-import type { Session, Version } from "./types";
+import type { Session, SignInStatus, Version } from "./types";
 
 // Says only that this browser signed in before: without it there is no session to ask for. It is no secret.
 const MARK = "grantway-signed-in";
@@ -46,6 +46,20 @@ export async function signIn(key: string): Promise<Session> {
   const session = await request<Session>("/v1/session", { method: "POST", body: { key } });
   mark(true);
   return session;
+}
+
+/** Whether people can sign in at an OpenID provider. */
+export const signInStatusQuery = queryOptions({
+  queryKey: ["sign-in-status"],
+  queryFn: ({ signal }) => request<SignInStatus>("/signin/status", { signal }),
+  retry: false,
+});
+
+/** Goes to the provider; the browser comes back to this page, signed in. */
+export function signInAtProvider(url: string): void {
+  mark(true);
+  const back = window.location.pathname + window.location.search;
+  window.location.assign(`${url}${query({ return_to: back })}`);
 }
 
 export async function signOut(everywhere: boolean): Promise<void> {

@@ -5,8 +5,8 @@ import { query, request } from "./client";
 import type { Usage } from "./types";
 
 export interface UsageFilter {
-  from: string;
-  to: string;
+  since: string;
+  until: string;
   interval: "hour" | "day";
   group_by: "server" | "tool" | "key";
 }

@@ -19,6 +19,7 @@ import {
   IconKey,
   IconLogout,
   IconMoon,
+  IconPlugConnected,
   IconServer2,
   IconSettings,
   IconSun,
@@ -40,6 +41,7 @@ import type { Session } from "../api/types";
 const sections = [
   { to: "/", label: "Servers", icon: IconServer2 },
   { to: "/keys", label: "Access keys", icon: IconKey },
+  { to: "/connections", label: "Connections", icon: IconPlugConnected },
   { to: "/usage", label: "Usage", icon: IconActivity },
   { to: "/audit", label: "Audit", icon: IconHistory },
   { to: "/transfer", label: "Import & export", icon: IconArrowsExchange },

@@ -22,12 +22,28 @@ export type ServerTab = "tools" | "token" | "access" | "audit" | "settings";
 export interface AuditSearch {
   q?: string;
   action?: string;
+  actor?: string;
   outcome?: string;
+  /** From this time on, and before this one; RFC 3339. */
+  since?: string;
+  until?: string;
+}
+
+/** A period of the usage: one that ends now, or from one day to another (both included, as YYYY-MM-DD). */
+export interface UsageSearch {
+  range?: "day" | "week" | "month" | "own";
+  from?: string;
+  to?: string;
+  by?: "server" | "tool" | "key";
 }
 
 type Search = Record<string, unknown>;
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
+
+/** A time or day, if it can be read. */
+const time = (value: unknown): string | undefined =>
+  typeof value === "string" && !Number.isNaN(Date.parse(value)) ? value : undefined;
 
 /** The value, if it is one of these. */
 function one<T extends string>(value: unknown, ...choices: T[]): T | undefined {
@@ -76,11 +92,25 @@ const keys = createRoute({
   component: lazyRouteComponent(() => import("../pages/keys/KeysPage"), "KeysPage"),
 });
 
+const connections = createRoute({
+  getParentRoute: () => root,
+  path: "/connections",
+  component: lazyRouteComponent(() => import("../pages/connections/ConnectionsPage"), "ConnectionsPage"),
+});
+
+const connected = createRoute({
+  getParentRoute: () => root,
+  path: "/connected",
+  component: lazyRouteComponent(() => import("../pages/connections/ConnectedPage"), "ConnectedPage"),
+});
+
 const usage = createRoute({
   getParentRoute: () => root,
   path: "/usage",
-  validateSearch: (s: Search): { range?: "day" | "week" | "month"; by?: "server" | "tool" | "key" } => ({
-    range: one(s.range, "day", "week", "month"),
+  validateSearch: (s: Search): UsageSearch => ({
+    range: one(s.range, "day", "week", "month", "own"),
+    from: time(s.from),
+    to: time(s.to),
     by: one(s.by, "server", "tool", "key"),
   }),
   component: lazyRouteComponent(() => import("../pages/usage/UsagePage"), "UsagePage"),
@@ -92,6 +122,9 @@ const audit = createRoute({
   validateSearch: (s: Search): AuditSearch => ({
     q: text(s.q),
     action: text(s.action),
+    actor: text(s.actor),
+    since: time(s.since),
+    until: time(s.until),
     outcome: one(s.outcome, "ok", "denied", "failed"),
   }),
   component: lazyRouteComponent(() => import("../pages/audit/AuditPage"), "AuditPage"),
@@ -121,6 +154,8 @@ const routes = root.addChildren([
   server,
   editServer,
   keys,
+  connections,
+  connected,
   usage,
   audit,
   transfer,

@@ -39,7 +39,8 @@ export function Sparkline({ data }: { data: SparklineData | undefined }) {
           })}
         </svg>
         <span className={classes.words}>
-          {total} <span className="soft">· p95 {millis(data.p95)}</span>
+          {total} {total === 1 ? "call" : "calls"}{" "}
+          <span className={`${classes.second} soft`}>p95 {millis(data.p95)}</span>
         </span>
       </span>
     </Tooltip>

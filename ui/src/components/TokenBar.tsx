@@ -19,9 +19,18 @@ export function TokenBar({ status }: { status: TokenStatus }) {
     case "none":
       return <Told tone="plain" word="None yet" why="The next call fetches one." />;
     case "failing":
-      return <Told tone="bad" word="Failing" why={status.last_error?.message ?? status.message} />;
+      return (
+        <Told tone="bad" word="Failing" code={codeOf(status)} why={status.last_error?.message ?? status.message} />
+      );
     case "misconfigured":
-      return <Told tone="bad" word="Misconfigured" why={status.message} />;
+      return (
+        <Told
+          tone="bad"
+          word="Misconfigured"
+          code={codeOf(status)}
+          why={status.last_error?.message ?? status.message}
+        />
+      );
   }
   const end = new Date(status.expires_at ?? now).getTime();
   const begin = new Date(status.issued_at ?? now).getTime();
@@ -52,11 +61,15 @@ export function TokenBar({ status }: { status: TokenStatus }) {
   );
 }
 
-function Told({ tone, word, why }: { tone: "plain" | "bad"; word: string; why?: string }) {
+/** The last error in a word. */
+const codeOf = ({ last_error: e }: TokenStatus): string | undefined => e?.oauth_error ?? e?.code;
+
+function Told({ tone, word, code, why }: { tone: "plain" | "bad"; word: string; code?: string; why?: string }) {
   return (
     <Tooltip label={why} disabled={!why}>
-      <span tabIndex={0}>
+      <span tabIndex={0} className={classes.told}>
         <Tag tone={tone}>{word}</Tag>
+        {code && <span className={classes.code}>{code}</span>}
       </span>
     </Tooltip>
   );

@@ -2,7 +2,9 @@ import { Tooltip } from "@mantine/core";
 
 import { credentialTag } from "../domain/labels";
 import { ago } from "../domain/time";
+import classes from "./badges.module.css";
 import { Tag } from "./Tag";
+import { TimeAgo } from "./TimeAgo";
 
 import type { Health, Server } from "../api/types";
 
@@ -23,13 +25,36 @@ export function HealthBadge({ health, checking }: { health: Health | undefined; 
   if (!health) return <Tag>Not checked</Tag>;
   const words = { ok: "Healthy", error: "Unhealthy", disabled: "Disabled" } as const;
   const tones = { ok: "good", error: "bad", disabled: "plain" } as const;
-  const when = health.checked_at ? `Checked ${ago(health.checked_at)}. ` : "";
+  const when = `Checked ${ago(health.checked_at)}. `;
   const tools = health.tool_count === undefined ? "" : `${health.tool_count} tools found. `;
   return (
-    <Tooltip label={`${when}${tools}${health.message ?? ""}`.trim() || words[health.status]}>
+    <Tooltip label={`${when}${tools}${health.message ?? ""}`.trim()}>
       <span tabIndex={0}>
         <Tag tone={tones[health.status]}>{words[health.status]}</Tag>
       </span>
     </Tooltip>
+  );
+}
+
+/** What a failed step means, in two or three words; the whole reason is in the badge's tip. */
+const reasons: Record<string, string> = {
+  token: "no token",
+  connection: "no connection",
+  "tools/list": "tools not listed",
+};
+
+/** The badge with its time and, where something is wrong, the reason below. */
+export function HealthCell({ health, checking }: { health: Health | undefined; checking?: boolean }) {
+  const failed = health?.steps.find((s) => !s.ok);
+  return (
+    <span className={classes.health}>
+      <HealthBadge health={health} checking={checking} />
+      {health && !checking && (
+        <span className={classes.when}>
+          {health.status === "error" && `${failed ? reasons[failed.name] : "refused"} · `}
+          <TimeAgo time={health.checked_at} />
+        </span>
+      )}
+    </span>
   );
 }

@@ -51,6 +51,15 @@ export const keyAlgorithms: Record<string, string> = {
   PS256: "PS256 (RSA), as FAPI asks for",
 };
 
+/** What the API calls secrets, for people. */
+export const secretNames: Record<string, string> = {
+  client_secret: "Client secret",
+  client_secret_next: "Next client secret",
+  identity_client_secret: "Identity client secret",
+  client_private_key: "Private key",
+  auth_value: "Value",
+};
+
 /** The short word that tells how a server is signed in to; M2M and Interactive are never the same. */
 export function credentialTag(server: Pick<Server, "auth_type" | "oauth2_flow">): {
   label: string;
@@ -120,6 +129,8 @@ const actions: Record<string, string> = {
   "import.apply": "Configuration imported",
   "export.read": "Configuration exported",
   "export.sealed": "Exported with secrets",
+  "connection.create": "Account connected",
+  "connection.delete": "Account disconnected",
   "session.create": "Signed in",
   "session.delete": "Signed out",
   "token.mint": "Token fetched",
@@ -128,6 +139,13 @@ const actions: Record<string, string> = {
   "call.denied": "Call denied",
   "audit.trim": "Old rows removed",
 };
+
+/** Who did something, by name where there is one. */
+export const actorName = (actor: { id: string; name?: string }): string =>
+  actor.name ?? (actor.id === "bootstrap" ? "bootstrap admin" : actor.id);
+
+/** A name of the API as words: "life_seconds" as "Life seconds". */
+export const inWords = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
 
 export const auditActions = actions;
 export const actionLabel = (action: string): string => actions[action] ?? action;

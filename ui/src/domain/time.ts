@@ -41,3 +41,17 @@ export function millis(ms: number): string {
   if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
   return ms >= 10 || Number.isInteger(ms) ? `${Math.round(ms)} ms` : `${ms.toFixed(1)} ms`;
 }
+
+const two = (n: number) => String(n).padStart(2, "0");
+
+/** The local day of a time, as an input of the type date has it: "2026-01-31". */
+export function localDay(time: string | number | Date): string {
+  const d = new Date(time);
+  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
+}
+
+/** The local minute of a time, as an input of the type datetime-local has it: "2026-01-31T12:00". */
+export function localMinute(time: string | number | Date): string {
+  const d = new Date(time);
+  return `${localDay(d)}T${two(d.getHours())}:${two(d.getMinutes())}`;
+}

@@ -1,9 +1,9 @@
 import { Button, PasswordInput, Title } from "@mantine/core";
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
 import { ApiError } from "../api/client";
-import { signIn } from "../api/session";
+import { signIn, signInAtProvider, signInStatusQuery } from "../api/session";
 import { messageOf, Reference } from "../components/ErrorPanel";
 import classes from "./SignIn.module.css";
 
@@ -47,6 +47,7 @@ function explain(error: unknown): string {
 
 export function SignInForm({ onSignedIn }: { onSignedIn: (session: Session) => void }) {
   const [key, setKey] = useState("");
+  const { data: provider } = useQuery(signInStatusQuery);
   const attempt = useMutation({
     mutationFn: () => signIn(key.trim()),
     onSuccess: (session) => {
@@ -85,6 +86,11 @@ export function SignInForm({ onSignedIn }: { onSignedIn: (session: Session) => v
       <Button type="submit" loading={attempt.isPending} disabled={!key.trim()}>
         Sign in
       </Button>
+      {provider?.enabled && (
+        <Button variant="default" onClick={() => signInAtProvider(provider.url)}>
+          Sign in with your organization
+        </Button>
+      )}
     </form>
   );
 }

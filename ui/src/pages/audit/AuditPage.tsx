@@ -1,12 +1,15 @@
-import { Button, Select, TextInput } from "@mantine/core";
-import { useMutation } from "@tanstack/react-query";
+import { Autocomplete, Button, Select, TextInput } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useState } from "react";
 
 import { auditExportUrl, verifyAudit } from "../../api/audit";
+import { keysQuery } from "../../api/keys";
 import { ErrorPanel } from "../../components/ErrorPanel";
-import { IconDownload, IconSearch, IconShieldCheck } from "../../components/icons";
+import { IconDownload, IconSearch, IconShieldCheck, IconUser } from "../../components/icons";
 import { PageHeader } from "../../components/PageHeader";
 import { auditActions } from "../../domain/labels";
+import { localMinute } from "../../domain/time";
 import { AuditRows } from "./AuditRows";
 import classes from "./Audit.module.css";
 
@@ -17,6 +20,9 @@ export function AuditPage() {
   const navigate = useNavigate({ from: "/audit" });
   const set = (change: AuditSearch) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const verify = useMutation({ mutationFn: verifyAudit });
+  const keys = useQuery(keysQuery);
+  const actors = ["bootstrap", ...(keys.data ?? []).map((k) => k.name)].filter((n, i, all) => all.indexOf(n) === i);
+  const narrowed = Object.values(search).some((value) => value !== undefined);
   return (
     <>
       <PageHeader
@@ -88,9 +94,59 @@ export function AuditPage() {
             clearButtonProps={{ "aria-label": "Show every outcome" }}
             w={150}
           />
+          <Autocomplete
+            aria-label="Who"
+            placeholder="By everyone"
+            data={actors}
+            value={search.actor ?? ""}
+            onChange={(value) => set({ actor: value || undefined })}
+            leftSection={<IconUser size={16} />}
+            clearable
+            clearButtonProps={{ "aria-label": "Show what everyone did" }}
+            w={190}
+          />
+          <Moment label="From" value={search.since} onChange={(since) => set({ since })} />
+          <Moment label="Until" value={search.until} onChange={(until) => set({ until })} />
+          {narrowed && (
+            <Button variant="subtle" size="compact-sm" onClick={() => void navigate({ search: {}, replace: true })}>
+              Clear
+            </Button>
+          )}
         </div>
         <AuditRows filter={search} />
       </div>
     </>
+  );
+}
+
+/** A time by the clock of the person at this screen; in the address as RFC 3339. */
+function Moment({
+  label,
+  value,
+  onChange,
+}: {
+  label: string;
+  value: string | undefined;
+  onChange: (value: string | undefined) => void;
+}) {
+  // What is being typed may not be a whole time yet.
+  const [entered, setEntered] = useState<string>();
+  const shown = entered ?? (value ? localMinute(value) : "");
+  return (
+    <TextInput
+      type="datetime-local"
+      aria-label={label}
+      leftSection={<span className={classes.moment}>{label}</span>}
+      leftSectionWidth={52}
+      value={shown}
+      onChange={(event) => {
+        const next = event.currentTarget.value;
+        setEntered(next);
+        if (next === "") onChange(undefined);
+        else if (!Number.isNaN(Date.parse(next))) onChange(new Date(next).toISOString());
+      }}
+      onBlur={() => setEntered(undefined)}
+      w={248}
+    />
   );
 }

@@ -6,7 +6,7 @@ import { EmptyState } from "../../components/EmptyState";
 import { ErrorPanel } from "../../components/ErrorPanel";
 import { Tag } from "../../components/Tag";
 import { TimeAgo } from "../../components/TimeAgo";
-import { actionLabel } from "../../domain/labels";
+import { actionLabel, actorName, causeLabel, inWords } from "../../domain/labels";
 import { exact } from "../../domain/time";
 import { Fact } from "../server/Overview";
 import classes from "./Audit.module.css";
@@ -60,7 +60,7 @@ function Row({ row }: { row: AuditRow }) {
           <strong>{actionLabel(row.action)}</strong>
         </span>
         <span className="break">{row.target.name ?? row.target.id ?? row.target.type}</span>
-        <span className="soft">{row.actor.name ?? row.actor.id}</span>
+        <span className="soft">{actorName(row.actor)}</span>
         <span>
           <Tag tone={outcome.tone}>{outcome.label}</Tag>
         </span>
@@ -80,8 +80,14 @@ function Row({ row }: { row: AuditRow }) {
             {row.target.type} {row.target.name} {row.target.id && <code>{row.target.id}</code>}
           </Fact>
           {Object.entries((row.detail ?? {}) as Record<string, unknown>).map(([name, value]) => (
-            <Fact key={name} name={name.replaceAll("_", " ")}>
-              {typeof value === "object" ? <code>{JSON.stringify(value)}</code> : String(value)}
+            <Fact key={name} name={inWords(name)}>
+              {name === "cause" ? (
+                causeLabel(String(value))
+              ) : typeof value === "object" ? (
+                <code>{JSON.stringify(value)}</code>
+              ) : (
+                String(value)
+              )}
             </Fact>
           ))}
           {row.request_id && (

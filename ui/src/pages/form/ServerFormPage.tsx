@@ -75,7 +75,8 @@ function ServerFormView({ stored: first, schemas }: { stored?: Server; schemas: 
       void navigate({
         to: "/servers/$server",
         params: { server: server.server_id },
-        search: stored ? {} : { tab: "tools" },
+        // A new server is tried out next; one that a person signs in at has to be authorized first.
+        search: stored ? {} : { tab: server.oauth2_flow === "authorization_code" ? "token" : "tools" },
       });
     },
     onError: (error) => setUnplaced(placeProblems(error, form.setError, (p) => fieldOfPath(p.path))),

@@ -14,7 +14,9 @@ export function ShownOnce({ item, servers, onClose }: { item: Key; servers: Serv
   const settings = useQuery(settingsQuery);
   const origin = (settings.data?.public_url || window.location.origin).replace(/\/$/, "");
   const key = item.key ?? "";
-  const slugs = item.all_servers ? [] : servers.filter((s) => item.servers?.includes(s.server_id)).map((s) => s.slug);
+  // With groups or every server the aggregate reaches what is added later, too.
+  const whole = item.all_servers === true || (item.groups ?? []).length > 0;
+  const slugs = whole ? [] : servers.filter((s) => item.servers?.includes(s.server_id)).map((s) => s.slug);
   const found = snippets(origin, key, slugs);
   return (
     <Modal

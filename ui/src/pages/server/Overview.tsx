@@ -14,7 +14,7 @@ import { Sparkline } from "../../components/Sparkline";
 import { Tag } from "../../components/Tag";
 import { TimeAgo } from "../../components/TimeAgo";
 import { TokenBar } from "../../components/TokenBar";
-import { authTypes, clientAuths, flows, hasOwnToken } from "../../domain/labels";
+import { actorName, authTypes, clientAuths, flows, hasOwnToken, inWords, secretNames } from "../../domain/labels";
 import { maskUrl } from "../../domain/url";
 import formClasses from "../form/ServerFormPage.module.css";
 
@@ -78,11 +78,11 @@ export function Overview({ server }: { server: Server }) {
             </Fact>
             <Fact name="Added">
               <TimeAgo time={server.created_at} />{" "}
-              {server.created_by && <span className="soft">by {server.created_by}</span>}
+              {server.created_by && <span className="soft">by {actorName({ id: server.created_by })}</span>}
             </Fact>
             <Fact name="Changed">
               <TimeAgo time={server.updated_at} />{" "}
-              {server.updated_by && <span className="soft">by {server.updated_by}</span>}
+              {server.updated_by && <span className="soft">by {actorName({ id: server.updated_by })}</span>}
             </Fact>
           </dl>
         </section>
@@ -205,7 +205,7 @@ function Credential({ server }: { server: Server }) {
         </Fact>
       )}
       {stored.map(([name, s]) => (
-        <Fact key={name} name={name.replaceAll("_", " ")}>
+        <Fact key={name} name={secretNames[name] ?? inWords(name)}>
           stored, set <TimeAgo time={s.last_rotated} />
         </Fact>
       ))}

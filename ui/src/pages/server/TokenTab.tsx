@@ -14,7 +14,7 @@ import { Json } from "../../components/Json";
 import { done } from "../../components/notices";
 import { TimeAgo, useNow } from "../../components/TimeAgo";
 import { TokenBar } from "../../components/TokenBar";
-import { causeLabel, hasOwnToken, tiers } from "../../domain/labels";
+import { actorName, causeLabel, hasOwnToken, tiers } from "../../domain/labels";
 import { duration, exact } from "../../domain/time";
 import { Fact } from "./Overview";
 import classes from "./ServerPage.module.css";
@@ -272,7 +272,7 @@ function TokenEvent({ row }: { row: AuditRow }) {
       {row.outcome !== "ok" && (detail.message ?? detail.code) && (
         <p className="break">{detail.message ?? detail.code}</p>
       )}
-      <span className="soft">{row.actor.name ?? row.actor.id}</span>
+      <span className="soft">{actorName(row.actor)}</span>
     </>
   );
 }

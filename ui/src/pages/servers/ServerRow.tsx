@@ -2,7 +2,7 @@ import { ActionIcon, Checkbox, Menu } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 
-import { FlowBadge, HealthBadge } from "../../components/badges";
+import { FlowBadge, HealthCell } from "../../components/badges";
 import { IconDots, IconEye, IconPencil, IconTool, IconTrash } from "../../components/icons";
 import { Logo } from "../../components/Logo";
 import { Sparkline } from "../../components/Sparkline";
@@ -69,7 +69,7 @@ export function ServerRow({ server, health, checking, token, sparkline, selected
       </td>
       <td>
         <span className={classes.label}>Health</span>
-        {server.disabled ? <span className="soft">—</span> : <HealthBadge health={health} checking={checking} />}
+        {server.disabled ? <span className="soft">—</span> : <HealthCell health={health} checking={checking} />}
       </td>
       <td>
         <span className={classes.label}>Token</span>

@@ -49,7 +49,7 @@ export function Environment({ settings }: { settings: Settings }) {
             {rows.map((v) => (
               <tr key={v.name}>
                 <td>
-                  <code className="break">{v.name}</code>
+                  <code className="nowrap">{v.name}</code>
                 </td>
                 <td className="number">
                   {v.value} {v.value !== v.default && <Tag tone="info">default {v.default}</Tag>}

@@ -12,6 +12,14 @@ const actions = {
   skip: { label: "Skipped", tone: "plain" },
 } as const;
 
+type Field = NonNullable<ImportResult["changes"][number]["fields"]>[number];
+
+const blank = (value: unknown) =>
+  value === undefined || value === null || (typeof value === "object" && Object.keys(value).length === 0);
+
+/** A field that is empty before and after tells nothing. */
+const tells = (field: Field) => !blank(field.before) || !blank(field.after);
+
 /** What an import does or would do, thing by thing and field by field. */
 export function ImportPlan({ result }: { result: ImportResult }) {
   return (
@@ -48,9 +56,9 @@ export function ImportPlan({ result }: { result: ImportResult }) {
               <strong>{c.name}</strong>
               <span className="soft">{c.kind === "key" ? "access key" : `server ${c.slug ?? ""}`}</span>
             </div>
-            {c.fields && c.fields.length > 0 && (
+            {c.fields?.some(tells) && (
               <dl className={`facts ${classes.fields ?? ""}`}>
-                {c.fields.map((f) => (
+                {c.fields.filter(tells).map((f) => (
                   <div key={f.path} className={classes.contents}>
                     <dt>
                       <code>{f.path}</code>

@@ -1,4 +1,4 @@
-import { Loader, SegmentedControl } from "@mantine/core";
+import { Loader, SegmentedControl, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useMemo } from "react";
@@ -6,31 +6,25 @@ import { lazy, Suspense, useMemo } from "react";
 import { usageQuery } from "../../api/usage";
 import { EmptyState } from "../../components/EmptyState";
 import { ErrorPanel } from "../../components/ErrorPanel";
+import { useNow } from "../../components/TimeAgo";
 import { PageHeader } from "../../components/PageHeader";
-import { millis } from "../../domain/time";
+import { localDay, millis } from "../../domain/time";
+import { periodOf } from "./period";
 import classes from "./Usage.module.css";
 import { UsageTable } from "./UsageTable";
 
 import type { Usage } from "../../api/types";
+import type { UsageSearch } from "../../app/router";
 
 const UsageCharts = lazy(() => import("./UsageCharts").then((m) => ({ default: m.UsageCharts })));
 
-const HOUR = 3_600_000;
-const ranges = { day: 24 * HOUR, week: 7 * 24 * HOUR, month: 30 * 24 * HOUR } as const;
-
-/** The times of a range, on whole hours so that the answer can be kept for a while. */
-function times(range: keyof typeof ranges) {
-  const to = Math.ceil(Date.now() / HOUR) * HOUR;
-  return { from: new Date(to - ranges[range]).toISOString(), to: new Date(to).toISOString() };
-}
-
 export function UsagePage() {
-  const { range = "day", by = "server" } = useSearch({ from: "/usage" });
+  const search = useSearch({ from: "/usage" });
+  const { range = "day", from, to, by = "server" } = search;
   const navigate = useNavigate({ from: "/usage" });
-  const filter = useMemo(
-    () => ({ ...times(range), interval: range === "day" ? ("hour" as const) : ("day" as const), group_by: by }),
-    [range, by],
-  );
+  const set = (change: UsageSearch) => void navigate({ search: (s) => ({ ...s, ...change }), replace: true });
+  const today = localDay(useNow(60_000));
+  const filter = useMemo(() => ({ ...periodOf({ range, from, to }), group_by: by }), [range, from, to, by]);
   const { data, error, refetch } = useQuery({ ...usageQuery(filter), refetchInterval: 60_000 });
   return (
     <>
@@ -43,18 +37,23 @@ export function UsagePage() {
               size="xs"
               aria-label="Period"
               value={range}
-              onChange={(value) => void navigate({ search: (s) => ({ ...s, range: value as keyof typeof ranges }) })}
+              onChange={(value) => {
+                if (value !== "own") set({ range: value as UsageSearch["range"], from: undefined, to: undefined });
+                // One's own period begins as the one that was shown.
+                else set({ range: "own", from: localDay(filter.since), to: localDay(Date.now()) });
+              }}
               data={[
                 { value: "day", label: "24 hours" },
                 { value: "week", label: "7 days" },
                 { value: "month", label: "30 days" },
+                { value: "own", label: "From – to" },
               ]}
             />
             <SegmentedControl
               size="xs"
               aria-label="Group by"
               value={by}
-              onChange={(value) => void navigate({ search: (s) => ({ ...s, by: value as "server" | "tool" | "key" }) })}
+              onChange={(value) => set({ by: value as UsageSearch["by"] })}
               data={[
                 { value: "server", label: "By server" },
                 { value: "tool", label: "By tool" },
@@ -64,6 +63,21 @@ export function UsagePage() {
           </>
         }
       />
+      {range === "own" && (
+        <div className={`row ${classes.days ?? ""}`}>
+          {(["from", "to"] as const).map((end) => (
+            <TextInput
+              key={end}
+              type="date"
+              label={end === "from" ? "From" : "To, included"}
+              value={search[end] ?? ""}
+              max={today}
+              onChange={(event) => set({ [end]: event.currentTarget.value || undefined })}
+              w={180}
+            />
+          ))}
+        </div>
+      )}
       {error && <ErrorPanel title="The usage could not be read" error={error} retry={() => void refetch()} />}
       {!data && !error && <Loader aria-label="Loading the usage" />}
       {data && data.totals.calls === 0 && data.totals.denied === 0 && (
