@@ -20,9 +20,21 @@ export function FlowBadge({ server }: { server: Pick<Server, "auth_type" | "oaut
   );
 }
 
+/** Nothing is wrong with the server: a person has to authorize it. */
+const needsPerson = (health: Health): boolean => health.code === "interactive_authorization_required";
+
 export function HealthBadge({ health, checking }: { health: Health | undefined; checking?: boolean }) {
   if (checking) return <Tag>Checking…</Tag>;
   if (!health) return <Tag>Not checked</Tag>;
+  if (needsPerson(health)) {
+    return (
+      <Tooltip label="Nobody has connected an account yet: do it on the Token tab or under Connections.">
+        <span tabIndex={0}>
+          <Tag tone="warn">Not connected</Tag>
+        </span>
+      </Tooltip>
+    );
+  }
   const words = { ok: "Healthy", error: "Unhealthy", disabled: "Disabled" } as const;
   const tones = { ok: "good", error: "bad", disabled: "plain" } as const;
   const when = `Checked ${ago(health.checked_at)}. `;
@@ -51,7 +63,7 @@ export function HealthCell({ health, checking }: { health: Health | undefined; c
       <HealthBadge health={health} checking={checking} />
       {health && !checking && (
         <span className={classes.when}>
-          {health.status === "error" && `${failed ? reasons[failed.name] : "refused"} · `}
+          {health.status === "error" && !needsPerson(health) && `${failed ? reasons[failed.name] : "refused"} · `}
           <TimeAgo time={health.checked_at} />
         </span>
       )}

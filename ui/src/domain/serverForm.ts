@@ -18,9 +18,11 @@ export type KeySource = "keep" | "generate" | "paste";
 export interface ServerForm {
   server_name: string;
   slug: string;
+  alias: string;
   url: string;
   description: string;
   instructions: string;
+  source_url: string;
   logo_url: string;
   enabled: boolean;
   auth_type: AuthType;
@@ -28,6 +30,7 @@ export interface ServerForm {
   client_id: string;
   token_endpoint_auth_method: ClientAuth;
   client_secret: string;
+  client_secret_next: string;
   key_source: KeySource;
   client_private_key: string;
   client_private_key_id: string;
@@ -47,6 +50,9 @@ export interface ServerForm {
   allow_scope_step_up: boolean;
   keep_warm: boolean;
   subject_token_type: string;
+  identity_token_url: string;
+  identity_client_id: string;
+  identity_client_secret: string;
   auth_value: string;
   static_headers: Pair[];
   forward_headers: string[];
@@ -54,6 +60,8 @@ export interface ServerForm {
   allow_all_keys: boolean;
   timeout: string;
   max_concurrent_requests: string;
+  list_cache_seconds: string;
+  empty_prefix: boolean;
   default_cost: string;
 }
 
@@ -65,9 +73,11 @@ export function formOf(server?: Server): ServerForm {
   return {
     server_name: server?.server_name ?? "",
     slug: server?.slug ?? "",
+    alias: server?.alias ?? "",
     url: server?.url ?? "",
     description: server?.description ?? "",
     instructions: server?.instructions ?? "",
+    source_url: server?.source_url ?? "",
     logo_url: server?.mcp_info?.logo_url ?? "",
     enabled: !server?.disabled,
     auth_type: server?.auth_type ?? "oauth2",
@@ -75,6 +85,7 @@ export function formOf(server?: Server): ServerForm {
     client_id: server?.client_id ?? "",
     token_endpoint_auth_method: server?.token_endpoint_auth_method ?? "client_secret_basic",
     client_secret: "",
+    client_secret_next: "",
     key_source: server?.client_private_key_id ? "keep" : "generate",
     client_private_key: "",
     client_private_key_id: "",
@@ -94,6 +105,9 @@ export function formOf(server?: Server): ServerForm {
     allow_scope_step_up: server?.allow_scope_step_up ?? false,
     keep_warm: server?.keep_warm ?? false,
     subject_token_type: server?.subject_token_type ?? "",
+    identity_token_url: server?.identity_token_url ?? "",
+    identity_client_id: server?.identity_client_id ?? "",
+    identity_client_secret: "",
     auth_value: "",
     static_headers: pairs(server?.static_headers),
     forward_headers: server?.forward_headers ?? [],
@@ -101,6 +115,8 @@ export function formOf(server?: Server): ServerForm {
     allow_all_keys: server?.allow_all_keys ?? false,
     timeout: server?.timeout ? String(server.timeout) : "",
     max_concurrent_requests: server?.max_concurrent_requests ? String(server.max_concurrent_requests) : "",
+    list_cache_seconds: server?.list_cache_seconds ? String(server.list_cache_seconds) : "",
+    empty_prefix: server?.empty_prefix ?? false,
     default_cost: server?.mcp_info?.mcp_server_cost_info?.default_cost_per_query
       ? String(server.mcp_info.mcp_server_cost_info.default_cost_per_query)
       : "",
@@ -116,6 +132,7 @@ export function applicable(form: Pick<ServerForm, "auth_type" | "oauth2_flow" | 
     oauth,
     interactive,
     m2m: oauth && form.oauth2_flow === "client_credentials",
+    jwtBearer: oauth && form.oauth2_flow === "jwt_bearer",
     onBehalf: oauth && (form.oauth2_flow === "jwt_bearer" || form.oauth2_flow === "token_exchange"),
     privateKey,
     secret: oauth && !privateKey,
@@ -157,9 +174,15 @@ export function inputOf(form: ServerForm, stored?: Server): ServerInput {
   };
   const number = (name: keyof Server, value: string) => put(name, numberOf(value), value.trim() === "");
 
+  const flag = (name: keyof Server, value: boolean) => put(name, value, !value);
+
   if (form.slug.trim() !== "") input.slug = form.slug.trim();
   text("description", form.description);
   text("instructions", form.instructions);
+  text("alias", form.alias);
+  text("source_url", form.source_url);
+  flag("empty_prefix", form.empty_prefix);
+  number("list_cache_seconds", form.list_cache_seconds);
   list("mcp_access_groups", form.groups);
   map("static_headers", form.static_headers);
   list("forward_headers", form.forward_headers);
@@ -186,8 +209,14 @@ export function inputOf(form: ServerForm, stored?: Server): ServerInput {
     }
     if (is.m2m) input.keep_warm = form.keep_warm;
     if (is.onBehalf) text("subject_token_type", form.subject_token_type);
+    if (is.jwtBearer) {
+      text("identity_token_url", form.identity_token_url);
+      text("identity_client_id", form.identity_client_id);
+      if (form.identity_client_secret !== "") credentials.identity_client_secret = form.identity_client_secret;
+    }
     if (is.assertion) text("assertion_audience", form.assertion_audience);
     if (is.secret && form.client_secret !== "") credentials.client_secret = form.client_secret;
+    if (is.secret && form.client_secret_next !== "") credentials.client_secret_next = form.client_secret_next;
     if (is.privateKey) privateKey(form, credentials);
   }
   if (is.value && form.auth_value !== "") credentials.auth_value = form.auth_value;
@@ -247,6 +276,16 @@ function missing(form: ServerForm, stored?: Server): FieldMessage<keyof ServerFo
       "auth_value",
       is.value && !(kept("auth_value") && stored?.auth_type === form.auth_type),
       form.auth_type === "basic" ? "user and password" : `the value${again("auth_value")}`,
+    ],
+    ["identity_client_id", is.jwtBearer && form.identity_token_url.trim() !== "", "the client ID"],
+    [
+      "identity_client_secret",
+      is.jwtBearer &&
+        form.identity_token_url.trim() !== "" &&
+        !(
+          stored?.secrets?.identity_client_secret?.set && form.identity_token_url === (stored.identity_token_url ?? "")
+        ),
+      "the identity provider's client secret",
     ],
     ["client_private_key", is.privateKey && form.key_source === "paste", "the private key"],
   ];

@@ -20,8 +20,9 @@ test("a right key signs in, and is sent once, trimmed", async () => {
   await userEvent.type(screen.getByLabelText("Access key"), "  gw_secret ");
   await userEvent.click(screen.getByRole("button", { name: "Sign in" }));
   expect(onSignedIn).toHaveBeenCalledWith(session);
-  expect(calls).toEqual([expect.objectContaining({ method: "POST", path: "/v1/session", body: { key: "gw_secret" } })]);
-  expect(calls[0]?.headers["X-Grantway-CSRF"]).toBe("1");
+  const sent = calls.filter((c) => c.method === "POST");
+  expect(sent).toEqual([expect.objectContaining({ path: "/v1/session", body: { key: "gw_secret" } })]);
+  expect(sent[0]?.headers["X-Grantway-CSRF"]).toBe("1");
 });
 
 test.each([
@@ -35,4 +36,15 @@ test.each([
   await userEvent.click(screen.getByRole("button", { name: "Sign in" }));
   expect(await screen.findByText(text)).toBeInTheDocument();
   expect(screen.getByText("req-1")).toBeInTheDocument();
+});
+
+test.each([
+  [true, 1],
+  [false, 0],
+])("a provider that is on (%s) is offered %i times", async (enabled, times) => {
+  const calls = answer({ "GET /signin/status": { body: { enabled, url: "/signin" } } });
+  renderPage(<SignInForm onSignedIn={vi.fn()} />);
+  await vi.waitFor(() => expect(calls).toHaveLength(1));
+  if (enabled) await screen.findByRole("button", { name: "Sign in with your organization" });
+  expect(screen.queryAllByRole("button", { name: "Sign in with your organization" })).toHaveLength(times);
 });

@@ -1,3 +1,4 @@
+import { createMemoryHistory, createRootRoute, createRouter, RouterProvider } from "@tanstack/react-router";
 import { render } from "@testing-library/react";
 import { vi } from "vitest";
 
@@ -47,4 +48,11 @@ export function renderPage(page: ReactNode) {
   const client = makeQueryClient();
   client.setDefaultOptions({ queries: { retry: false } });
   return { client, ...render(<Providers client={client}>{page}</Providers>) };
+}
+
+/** A page with a router around it, for what asks before it is left. */
+export function renderRouted(page: ReactNode) {
+  const root = createRootRoute({ component: () => page });
+  const router = createRouter({ routeTree: root, history: createMemoryHistory() });
+  return renderPage(<RouterProvider router={router as never} />);
 }

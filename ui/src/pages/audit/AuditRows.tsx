@@ -53,15 +53,15 @@ function Row({ row }: { row: AuditRow }) {
   return (
     <details className={classes.row}>
       <summary>
-        <span className="soft">
+        <span className={`${classes.when} soft`}>
           <TimeAgo time={row.time} />
         </span>
-        <span>
+        <span className={classes.action}>
           <strong>{actionLabel(row.action)}</strong>
         </span>
-        <span className="break">{row.target.name ?? row.target.id ?? row.target.type}</span>
-        <span className="soft">{actorName(row.actor)}</span>
-        <span>
+        <span className={`${classes.target} break`}>{row.target.name ?? row.target.id ?? row.target.type}</span>
+        <span className={`${classes.actor} soft`}>{actorName(row.actor)}</span>
+        <span className={classes.outcome}>
           <Tag tone={outcome.tone}>{outcome.label}</Tag>
         </span>
       </summary>

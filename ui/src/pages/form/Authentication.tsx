@@ -1,4 +1,5 @@
-import { Radio, Select, Title } from "@mantine/core";
+import { Button, Radio, Select, Title } from "@mantine/core";
+import { useState } from "react";
 import { useController, useFormContext, useWatch } from "react-hook-form";
 
 import { applicable, destinationChanged } from "../../domain/serverForm";
@@ -73,8 +74,9 @@ const oauthFirst = (a: AuthType, b: AuthType) => Number(b === "oauth2") - Number
 function FlowSelector() {
   const { control } = useFormContext<ServerForm>();
   const { field } = useController({ control, name: "oauth2_flow" });
+  const [more, setMore] = useState(field.value === "jwt_bearer" || field.value === "token_exchange");
   const choices: Flow[] = ["client_credentials", "authorization_code"];
-  if (field.value === "jwt_bearer" || field.value === "token_exchange") choices.push(field.value);
+  if (more) choices.push("jwt_bearer", "token_exchange");
   const texts: Partial<Record<Flow, string>> = {
     client_credentials: "server to server, no user",
     authorization_code: "a person signs in",
@@ -103,6 +105,11 @@ function FlowSelector() {
           </Radio.Card>
         ))}
       </div>
+      {!more && (
+        <Button variant="subtle" size="compact-sm" mt={6} onClick={() => setMore(true)}>
+          In the name of the caller…
+        </Button>
+      )}
     </Radio.Group>
   );
 }

@@ -1,4 +1,4 @@
-import { Long, Pairs, Tags, Text } from "./fields";
+import { Check, Long, Pairs, Tags, Text } from "./fields";
 import classes from "./ServerFormPage.module.css";
 
 const single: Parameters<typeof Text>[0][] = [
@@ -15,10 +15,24 @@ const single: Parameters<typeof Text>[0][] = [
     description: "Blank: the gateway's default.",
   },
   {
+    name: "list_cache_seconds",
+    label: "Lists are remembered for (seconds)",
+    inputMode: "numeric",
+    description: "Tools, prompts and resources of a server that does not say it itself.",
+  },
+  {
     name: "default_cost",
     label: "Cost of a call",
     inputMode: "decimal",
     description: "In your currency; single tools can differ (Tools tab).",
+  },
+  { name: "alias", label: "Alias", description: "A further name by which callers may address it." },
+  {
+    name: "source_url",
+    label: "Source",
+    mono: true,
+    inputMode: "url",
+    description: "Where its code or documentation is, for people.",
   },
   { name: "logo_url", label: "Logo", mono: true, inputMode: "url", description: "Address of an image (https)." },
 ];
@@ -45,6 +59,11 @@ export function More() {
         {single.map((field) => (
           <Text key={field.name} {...field} />
         ))}
+        <Check
+          name="empty_prefix"
+          label="No prefix before its tools"
+          description="At /mcp, where all servers are one; for one server at most."
+        />
         <div className="wide">
           <Long
             name="instructions"

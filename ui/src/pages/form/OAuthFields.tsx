@@ -110,6 +110,15 @@ export function OAuthFields({ stored, moved }: Props) {
             />
           )}
           {is.onBehalf && <Text name="subject_token_type" label="Type of the caller's token" mono />}
+          {is.secret && stored?.secrets?.client_secret?.set && (
+            <Secret
+              name="client_secret_next"
+              label="Next client secret"
+              placeholder={stored.secrets.client_secret_next?.set ? "••••••••" : undefined}
+              description="For a rotation: tried when the authorization server refuses the present one, so that no call fails."
+            />
+          )}
+          {is.jwtBearer && <Identity stored={stored} />}
           <Text
             name="token_header_name"
             label="Header for the token"
@@ -145,6 +154,29 @@ export function OAuthFields({ stored, moved }: Props) {
           />
         </div>
       </details>
+    </>
+  );
+}
+
+/** Enterprise-managed authorization: the identity provider turns the caller's JWT into an assertion (ID-JAG). */
+function Identity({ stored }: { stored?: Server }) {
+  const kept = stored?.secrets?.identity_client_secret?.set === true;
+  return (
+    <>
+      <Text
+        name="identity_token_url"
+        label="Identity provider's token URL"
+        mono
+        inputMode="url"
+        description="Enterprise-managed authorization: where the caller's JWT is exchanged for an identity assertion. Blank: the JWT itself is presented."
+      />
+      <Text name="identity_client_id" label="Client ID at the identity provider" mono />
+      <Secret
+        name="identity_client_secret"
+        label="Client secret at the identity provider"
+        placeholder={kept ? "••••••••" : undefined}
+        description={kept ? "Leave blank to keep what is stored." : "Only with its token URL."}
+      />
     </>
   );
 }

@@ -20,7 +20,7 @@ export function GrantMatrix({ servers }: { servers: Server[] }) {
   if (servers.length === 0) return <span className="soft">There are no servers yet.</span>;
   return (
     <div className={classes.matrix} tabIndex={0} role="region" aria-label="Grants">
-      <table className="table">
+      <table className="table cards">
         <thead>
           <tr>
             <th>Server</th>
@@ -40,7 +40,7 @@ export function GrantMatrix({ servers }: { servers: Server[] }) {
                     <Tag tone={credentialTag(s).tone}>{credentialTag(s).label}</Tag>
                   </div>
                 </td>
-                <td>
+                <td data-label="Granted">
                   <Checkbox
                     aria-label={`Grant ${s.server_name}`}
                     checked={on}
@@ -56,7 +56,7 @@ export function GrantMatrix({ servers }: { servers: Server[] }) {
                     }
                   />
                 </td>
-                <td>{on && <ToolChoice server={s} />}</td>
+                <td data-label={on ? "Tools" : undefined}>{on && <ToolChoice server={s} />}</td>
               </tr>
             );
           })}

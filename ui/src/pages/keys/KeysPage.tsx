@@ -75,7 +75,7 @@ export function KeysPage() {
             onChange={(event) => setSearch(event.currentTarget.value)}
           />
           <div className="panel scroll-x" tabIndex={0} role="region" aria-label="Access keys">
-            <table className="table">
+            <table className="table cards">
               <thead>
                 <tr>
                   <th>Name</th>
@@ -93,16 +93,18 @@ export function KeysPage() {
                 {rows.map((k) => (
                   <tr key={k.id}>
                     <td>
-                      <strong>{k.name}</strong>
-                      <div className="soft">
-                        <code>{k.prefix}…</code> {k.owner}
+                      <div>
+                        <strong>{k.name}</strong>
+                        <div className="soft">
+                          <code>{k.prefix}…</code> {k.owner}
+                        </div>
                       </div>
                     </td>
-                    <td>{roleLabels[k.role]}</td>
-                    <td>
+                    <td data-label="Role">{roleLabels[k.role]}</td>
+                    <td data-label="May use">
                       <Grants item={k} servers={servers.data ?? []} />
                     </td>
-                    <td>
+                    <td data-label="Status">
                       <Tag tone={statusTone[k.status]}>{k.status}</Tag>
                       {k.previous_expires_at && new Date(k.previous_expires_at) > new Date() && (
                         <div className="soft">
@@ -110,11 +112,13 @@ export function KeysPage() {
                         </div>
                       )}
                     </td>
-                    <td>
+                    <td data-label="Last used">
                       <TimeAgo time={k.last_used_at} />
                     </td>
-                    <td>{k.expires_at ? <TimeAgo time={k.expires_at} /> : <span className="soft">never</span>}</td>
-                    <td>
+                    <td data-label="Expires">
+                      {k.expires_at ? <TimeAgo time={k.expires_at} /> : <span className="soft">never</span>}
+                    </td>
+                    <td className="corner">
                       {admin && !k.read_only && (
                         <Menu position="bottom-end" width={170}>
                           <Menu.Target>
@@ -209,7 +213,7 @@ export function KeysPage() {
 }
 
 function Grants({ item, servers }: { item: Key; servers: Server[] }) {
-  if (item.all_servers || item.role === "admin") return <>every server</>;
+  if (item.all_servers || item.role === "admin") return <span>every server</span>;
   const names = (item.servers ?? []).map((id) => servers.find((s) => s.server_id === id)?.server_name ?? id);
   const groups = item.groups ?? [];
   if (names.length === 0 && groups.length === 0) return <span className="soft">only servers open to all</span>;

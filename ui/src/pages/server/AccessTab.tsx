@@ -36,7 +36,7 @@ export function AccessTab({ server }: { server: Server }) {
           <Title order={2} className="visually-hidden">
             Keys
           </Title>
-          <table className="table">
+          <table className="table cards">
             <thead>
               <tr>
                 <th>Key</th>
@@ -53,13 +53,15 @@ export function AccessTab({ server }: { server: Server }) {
                   <td>
                     <strong>{key.name}</strong> <code className="soft">{key.prefix}…</code>
                   </td>
-                  <td>{key.owner}</td>
-                  <td>{grant}</td>
-                  <td>{key.tools?.[server.server_id]?.join(", ") ?? "all that the server allows"}</td>
-                  <td>
+                  <td data-label="Owner">{key.owner ?? "—"}</td>
+                  <td data-label="Why">{grant}</td>
+                  <td data-label="Tools">
+                    {key.tools?.[server.server_id]?.join(", ").replace(/^$/, "none") ?? "all that the server allows"}
+                  </td>
+                  <td data-label="Status">
                     <Tag tone={statusTone[key.status]}>{key.status}</Tag>
                   </td>
-                  <td>
+                  <td data-label="Last used">
                     <TimeAgo time={key.last_used_at} />
                   </td>
                 </tr>

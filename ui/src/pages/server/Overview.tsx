@@ -73,6 +73,14 @@ export function Overview({ server }: { server: Server }) {
               <code>{maskUrl(server.url)}</code>
             </Fact>
             <Fact name="Transport">Streamable HTTP</Fact>
+            {server.alias && <Fact name="Alias">{server.alias}</Fact>}
+            {server.source_url && (
+              <Fact name="Source">
+                <a href={server.source_url} target="_blank" rel="noreferrer">
+                  {server.source_url}
+                </a>
+              </Fact>
+            )}
             <Fact name="Server ID">
               <code>{server.server_id}</code> <CopyButton value={server.server_id} label="Copy the server ID" />
             </Fact>

@@ -92,7 +92,7 @@ export function ServerPage() {
         value={tab}
         onChange={(value) => void navigate({ search: value === "overview" ? {} : { tab: value as ServerTab } })}
         keepMounted={false}
-        classNames={{ list: classes.tabs }}
+        classNames={{ list: classes.tabs, tab: classes.tab }}
       >
         <Tabs.List aria-label={`About ${server.server_name}`}>
           <Tabs.Tab value="overview">Overview</Tabs.Tab>

@@ -53,7 +53,7 @@ export function Issuers({ schemas }: { schemas: Schemas }) {
       {data && list.length === 0 && <span>No issuer is trusted: callers need an access key.</span>}
       {list.length > 0 && (
         <div className="scroll-x" tabIndex={0} role="region" aria-label="Issuers">
-          <table className="table">
+          <table className="table cards">
             <thead>
               <tr>
                 <th>Issuer</th>
@@ -73,15 +73,17 @@ export function Issuers({ schemas }: { schemas: Schemas }) {
                     <code className="break">{s.issuer}</code>{" "}
                     {s.cloudflare_access && <Tag tone="info">Cloudflare Access</Tag>}
                   </td>
-                  <td className="break">
+                  <td className="break" data-label="Audiences">
                     {s.audiences?.join(", ") ?? <span className="soft">the endpoint called</span>}
                   </td>
-                  <td>
-                    {s.grants.map((g, n) => (
-                      <div key={n}>
-                        {whom(g)} <span className="soft">→ {g.role ?? "caller"}</span>
-                      </div>
-                    ))}
+                  <td data-label="Grants">
+                    <div>
+                      {s.grants.map((g, n) => (
+                        <div key={n}>
+                          {whom(g)} <span className="soft">→ {g.role ?? "caller"}</span>
+                        </div>
+                      ))}
+                    </div>
                   </td>
                   {admin && (
                     <td>
