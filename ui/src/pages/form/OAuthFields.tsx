@@ -43,6 +43,7 @@ export function OAuthFields({ stored, moved }: Props) {
         />
         <ClientAuthSelect />
         {is.secret && <ClientSecret stored={stored} moved={moved} optional={is.interactive} />}
+        {is.jwtBearer && <IdentitySecret stored={stored} />}
         {is.privateKey && <PrivateKey stored={stored} />}
         <Text
           name="token_url"
@@ -110,15 +111,7 @@ export function OAuthFields({ stored, moved }: Props) {
             />
           )}
           {is.onBehalf && <Text name="subject_token_type" label="Type of the caller's token" mono />}
-          {is.secret && stored?.secrets?.client_secret?.set && (
-            <Secret
-              name="client_secret_next"
-              label="Next client secret"
-              placeholder={stored.secrets.client_secret_next?.set ? "••••••••" : undefined}
-              description="For a rotation: tried when the authorization server refuses the present one, so that no call fails."
-            />
-          )}
-          {is.jwtBearer && <Identity stored={stored} />}
+          {is.jwtBearer && <Identity />}
           <Text
             name="token_header_name"
             label="Header for the token"
@@ -159,8 +152,7 @@ export function OAuthFields({ stored, moved }: Props) {
 }
 
 /** Enterprise-managed authorization: the identity provider turns the caller's JWT into an assertion (ID-JAG). */
-function Identity({ stored }: { stored?: Server }) {
-  const kept = stored?.secrets?.identity_client_secret?.set === true;
+function Identity() {
   return (
     <>
       <Text
@@ -171,13 +163,20 @@ function Identity({ stored }: { stored?: Server }) {
         description="Enterprise-managed authorization: where the caller's JWT is exchanged for an identity assertion. Blank: the JWT itself is presented."
       />
       <Text name="identity_client_id" label="Client ID at the identity provider" mono />
-      <Secret
-        name="identity_client_secret"
-        label="Client secret at the identity provider"
-        placeholder={kept ? "••••••••" : undefined}
-        description={kept ? "Leave blank to keep what is stored." : "Only with its token URL."}
-      />
     </>
+  );
+}
+
+/** Stands beside the other secret: browsers take secrets that are apart for several forms in one. */
+function IdentitySecret({ stored }: { stored?: Server }) {
+  const kept = stored?.secrets?.identity_client_secret?.set === true;
+  return (
+    <Secret
+      name="identity_client_secret"
+      label="Client secret at the identity provider"
+      placeholder={kept ? "••••••••" : undefined}
+      description={kept ? "Leave blank to keep what is stored." : "With its token URL only; see More about the token."}
+    />
   );
 }
 
@@ -191,22 +190,32 @@ function ClientSecret({ stored, moved, optional }: Props & { optional: boolean }
       "URL, token URL or issuer changed: enter the secret again, so that it goes to the new place on purpose.";
   else if (secret?.set) description = "Leave blank to keep what is stored.";
   return (
-    <Secret
-      name="client_secret"
-      label="Client secret"
-      required={must}
-      description={
-        <>
-          {description}{" "}
-          {secret?.set && (
-            <>
-              Stored <TimeAgo time={secret.last_rotated} />.
-            </>
-          )}
-        </>
-      }
-      placeholder={kept ? "••••••••" : undefined}
-    />
+    <>
+      <Secret
+        name="client_secret"
+        label="Client secret"
+        required={must}
+        description={
+          <>
+            {description}{" "}
+            {secret?.set && (
+              <>
+                Stored <TimeAgo time={secret.last_rotated} />.
+              </>
+            )}
+          </>
+        }
+        placeholder={kept ? "••••••••" : undefined}
+      />
+      {secret?.set && (
+        <Secret
+          name="client_secret_next"
+          label="Next client secret"
+          placeholder={stored?.secrets?.client_secret_next?.set ? "••••••••" : undefined}
+          description="For a rotation: tried where the present one is refused, so that no call fails."
+        />
+      )}
+    </>
   );
 }
 

@@ -24,16 +24,59 @@ import type { AuditRow, Explanation, Server, TokenStatus } from "../../api/types
 export function TokenTab({ server }: { server: Server }) {
   if (server.auth_type === "oauth2" && server.oauth2_flow === "authorization_code")
     return <Connection server={server} />;
+  if (server.auth_type === "oauth2" && !hasOwnToken(server)) return <CallersTokens server={server} />;
   if (!hasOwnToken(server)) {
     return (
       <EmptyState title="No token of its own">
-        {server.auth_type === "oauth2"
-          ? "This flow has a token for each caller. There is none that belongs to the server."
-          : "This server needs no access token: its credential is sent as it is stored."}
+        This server needs no access token: its credential is sent as it is stored.
       </EmptyState>
     );
   }
   return <OwnToken server={server} />;
+}
+
+/** Flows in the caller's name: there is no token of the server's own to be shown. */
+function CallersTokens({ server }: { server: Server }) {
+  const admin = useIsAdmin();
+  const client = useQueryClient();
+  const [purging, setPurging] = useState(false);
+  return (
+    <div className="columns">
+      <section className="panel stack" aria-labelledby="token">
+        <div className="row-apart">
+          <Title order={2} id="token">
+            Tokens of callers
+          </Title>
+          {admin && (
+            <Button size="compact-sm" variant="default" c="var(--bad)" onClick={() => setPurging(true)}>
+              Purge…
+            </Button>
+          )}
+        </div>
+        <span className="soft">Each caller has a token of its own, for its own JWT. None belongs to the server.</span>
+        <ConfirmDialog
+          opened={purging}
+          onClose={() => setPurging(false)}
+          title="Purge the tokens of all callers?"
+          action="Purge tokens"
+          run={async () => {
+            await purgeToken(server.server_id);
+            await client.invalidateQueries({ queryKey: ["audit"] });
+            done("The tokens were purged. Each caller's next call fetches a new one.");
+          }}
+        >
+          The stored tokens of every caller of {server.server_name} are thrown away everywhere. Each caller's next call
+          has to wait for a new one, and fails if the authorization server does not give it.
+        </ConfirmDialog>
+      </section>
+      <section className="panel stack" aria-labelledby="timeline">
+        <Title order={2} id="timeline">
+          What happened
+        </Title>
+        <Timeline server={server} />
+      </section>
+    </div>
+  );
 }
 
 function OwnToken({ server }: { server: Server }) {
