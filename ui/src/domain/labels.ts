@@ -54,8 +54,8 @@ export const keyAlgorithms: Record<string, string> = {
 /** What the API calls secrets, for people. */
 export const secretNames: Record<string, string> = {
   client_secret: "Client secret",
-  client_secret_next: "Next client secret",
-  identity_client_secret: "Identity client secret",
+  client_secret_next: "Next secret",
+  identity_client_secret: "Secret at the identity provider",
   client_private_key: "Private key",
   auth_value: "Value",
 };

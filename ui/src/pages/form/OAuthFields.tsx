@@ -162,7 +162,7 @@ function Identity() {
         inputMode="url"
         description="Enterprise-managed authorization: where the caller's JWT is exchanged for an identity assertion. Blank: the JWT itself is presented."
       />
-      <Text name="identity_client_id" label="Client ID at the identity provider" mono />
+      <Text name="identity_client_id" label="Client at the identity provider" mono />
     </>
   );
 }
@@ -173,7 +173,7 @@ function IdentitySecret({ stored }: { stored?: Server }) {
   return (
     <Secret
       name="identity_client_secret"
-      label="Client secret at the identity provider"
+      label="Secret at the identity provider"
       placeholder={kept ? "••••••••" : undefined}
       description={kept ? "Leave blank to keep what is stored." : "With its token URL only; see More about the token."}
     />
@@ -210,7 +210,7 @@ function ClientSecret({ stored, moved, optional }: Props & { optional: boolean }
       {secret?.set && (
         <Secret
           name="client_secret_next"
-          label="Next client secret"
+          label="Next secret"
           placeholder={stored?.secrets?.client_secret_next?.set ? "••••••••" : undefined}
           description="For a rotation: tried where the present one is refused, so that no call fails."
         />
