@@ -30,7 +30,7 @@ func sdkLeg(host, suite string) error {
 	if err != nil {
 		return err
 	}
-	issuer, err := authserver.Listen("127.0.0.1:0", authserver.Options{Clients: []authserver.Client{
+	issuer, server, stop, err := demonstration(authserver.Options{Clients: []authserver.Client{
 		{ID: "gateway", Secrets: []string{"gateway-secret"}},
 		{ID: "agent", Secrets: []string{"agent-secret"}},
 		{ID: "key-agent", Method: authserver.MethodKey, Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k", Algorithm: "ES256"}}}},
@@ -38,12 +38,7 @@ func sdkLeg(host, suite string) error {
 	if err != nil {
 		return err
 	}
-	defer issuer.Close()
-	server, err := mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: issuer.Issuer(), KeysURL: issuer.KeysURL()})
-	if err != nil {
-		return err
-	}
-	defer server.Close()
+	defer stop()
 	g, err := startGateway(host)
 	if err != nil {
 		return err
@@ -84,16 +79,11 @@ func sdkLeg(host, suite string) error {
 // relayLeg connects the official TypeScript client, which knows the URL of an interactive server and nothing else, by the
 // gateway's own authorization server.
 func relayLeg(g *gateway, suite string) error {
-	issuer, err := authserver.Listen("127.0.0.1:0", authserver.Options{Registration: true})
+	_, server, stop, err := demonstration(authserver.Options{Registration: true})
 	if err != nil {
 		return err
 	}
-	defer issuer.Close()
-	server, err := mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: issuer.Issuer(), KeysURL: issuer.KeysURL()})
-	if err != nil {
-		return err
-	}
-	defer server.Close()
+	defer stop()
 	err = g.register(map[string]any{
 		"server_name": "files", "slug": "files", "url": server.URL(), "transport": "http", "auth_type": "oauth2", "oauth2_flow": "authorization_code",
 	})
@@ -130,4 +120,16 @@ func relayLeg(g *gateway, suite string) error {
 		return fmt.Errorf("%w\n%s", err, failure.String())
 	}
 	return nil
+}
+
+// demonstration starts an authorization server, and an MCP server that trusts it.
+func demonstration(o authserver.Options) (issuer *authserver.Listening, server *mcpserver.Listening, stop func(), err error) {
+	if issuer, err = authserver.Listen("127.0.0.1:0", o); err != nil {
+		return nil, nil, nil, err
+	}
+	if server, err = mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: issuer.Issuer(), KeysURL: issuer.KeysURL()}); err != nil {
+		_ = issuer.Close()
+		return nil, nil, nil, err
+	}
+	return issuer, server, func() { _, _ = issuer.Close(), server.Close() }, nil
 }

@@ -2,7 +2,6 @@ package interactive
 
 import (
 	"context"
-	"crypto/subtle"
 	"slices"
 	"time"
 
@@ -33,7 +32,7 @@ func (h *Handler) account(ctx context.Context, f *flow, tok *oauth.Token) string
 	c := &t.Claims
 	if tok.IDToken == "" {
 		want.Audiences = c.Audience // the resource's business
-	} else if azp := c.Text("azp"); subtle.ConstantTimeCompare([]byte(c.Text("nonce")), []byte(f.Nonce)) != 1 || azp != "" && azp != f.Client.ClientID || len(c.Audience) > 1 && azp == "" {
+	} else if !c.Answers(f.Client.ClientID, f.Nonce) {
 		return ""
 	}
 	if jwt.Verify(ctx, h.Platform.Crypto(), t, want, func(ctx context.Context, id string) ([]jwt.Key, error) { return h.Keys.Find(ctx, f.KeysURL, id) }) != nil {

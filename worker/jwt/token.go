@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -75,6 +76,14 @@ func (c *Claims) Has(name, value string) bool {
 		}
 	}
 	return false
+}
+
+// Answers reports whether the claims of an ID token, whose signature, issuer and times were
+// verified, are for this client and the request with this nonce (OpenID Connect Core
+// §3.1.3.7, steps 3 to 5 and 11).
+func (c *Claims) Answers(client, nonce string) bool {
+	azp := c.Text("azp")
+	return subtle.ConstantTimeCompare([]byte(c.Text("nonce")), []byte(nonce)) == 1 && (azp == client || azp == "" && len(c.Audience) == 1)
 }
 
 // ErrMalformed means that a text is not a token that this package reads. It never

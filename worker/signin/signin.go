@@ -219,6 +219,7 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Refresh", "0; url="+h.ConnectPath)
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		w.Header().Set("X-Frame-Options", "DENY")
 		_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>Signed in</title><p><a href="` + h.ConnectPath + `">Continue</a></p></html>`))
 		return nil
 	}
@@ -258,8 +259,7 @@ func (h *Handler) person(r *http.Request, s *issuer.SignIn, m *oauth.Server, u *
 	if err != nil {
 		return nil, bad.Because(err)
 	}
-	azp := t.Claims.Text("azp")
-	if subtle.ConstantTimeCompare([]byte(t.Claims.Text("nonce")), []byte(u.Nonce)) != 1 || azp != "" && azp != s.ClientID || len(t.Claims.Audience) > 1 && azp == "" {
+	if !t.Claims.Answers(s.ClientID, u.Nonce) {
 		return nil, bad
 	}
 	p := s.Person(t)
