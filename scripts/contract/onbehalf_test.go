@@ -103,37 +103,3 @@ func TestEnterpriseManagedAuthorization(t *testing.T) {
 	assert.Contains(t, body, "subject_token_missing")
 	assert.Len(t, seen, 2)
 }
-
-// TestTokenExchange: the upstream sees the caller, by the caller's own verified JWT, and nobody is ever put in another's place.
-func TestTokenExchange(t *testing.T) {
-	w := newRealm(t)
-	callers := w.newIssuer(authserver.Client{ID: "alice", Secrets: []string{"s"}}, authserver.Client{ID: "bob", Secrets: []string{"s"}})
-	as := w.authserver(authserver.Options{
-		Clients:        []authserver.Client{{ID: "gateway", Secrets: []string{"s"}}},
-		TrustedIssuers: []authserver.TrustedIssuer{{Issuer: callers.Issuer(), Keys: callers.Keys()}},
-	})
-	server := w.mcpserver(as)
-	w.create("erp", fmt.Sprintf(`{"server_name":"erp","slug":"erp","url":%q,"transport":"http","auth_type":"oauth2","oauth2_flow":"token_exchange","client_id":"gateway","token_url":%q,"upstream_resource":%q,
-		"token_endpoint_auth_method":"client_secret_basic","subject_token_type":"urn:ietf:params:oauth:token-type:jwt","credentials":{"client_secret":"s"}}`, server.URL(), as.TokenEndpoint(), server.URL()))
-	w.trust(map[string]any{"issuer": callers.Issuer(), "grants": []any{map[string]any{"all_servers": true}}})
-	whoami := func(credential string) (int, string) {
-		resp, body := w.request("POST", "/mcp/erp", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami","arguments":{}}}`, "Authorization", "Bearer "+credential, "Mcp-Protocol-Version", "2025-11-25")
-		return resp.StatusCode, body
-	}
-	for _, name := range []string{"alice", "bob", "alice"} {
-		token := mint(t, callers, name, "s", forResource(w.url+"/mcp/erp"))
-		status, body := whoami(token)
-		require.Equal(t, http.StatusOK, status, body)
-		assert.Contains(t, body, `"subject":"`+name+`"`)
-		for _, r := range server.Requests() {
-			assert.NotContains(t, fmt.Sprint(r.Header), token, "what is exchanged is not passed on")
-		}
-	}
-	before := as.Stats().TokenRequests
-	for who, credential := range map[string]string{"an administrator": w.adminKey, "the bearer of a key": w.key("carol")} {
-		status, body := whoami(credential)
-		assert.Equal(t, http.StatusBadGateway, status, "%s: %s", who, body)
-		assert.Contains(t, body, "subject_token_missing", who)
-	}
-	assert.Equal(t, before, as.Stats().TokenRequests, "nothing is asked for without the caller's JWT")
-}
