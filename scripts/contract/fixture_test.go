@@ -192,7 +192,7 @@ func (f *fixture) exchange(g *gateway, request, expected string) {
 			r.Header.Set(h[0], h[1])
 		}
 	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := observed(r)
 	require.NoError(f.t, err)
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)

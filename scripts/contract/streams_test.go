@@ -64,7 +64,7 @@ func (g *gateway) open(ctx context.Context, slug, method, params string) (*http.
 	if method == "tools/call" {
 		r.Header.Set("Mcp-Name", "stream")
 	}
-	return http.DefaultTransport.RoundTrip(r)
+	return observed(r)
 }
 
 // streamGateway is a gateway of its own, and the state of its host (zero where it cannot be told).

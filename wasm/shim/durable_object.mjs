@@ -16,7 +16,12 @@ export function objectClass(gateway, binding) {
     /** @param {Request} request */
     fetch(request) {
       const id = `${binding}/${this.ctx.id.name ?? this.ctx.id.toString()}`;
-      return gateway.serveObject(request, this.env, this.ctx, { id, storage: this.ctx.storage });
+      return gateway.serveObject(request, this.env, this.ctx, { id, storage: this.storage });
+    }
+
+    /** Where the program keeps its state. */
+    get storage() {
+      return this.ctx.storage;
     }
   };
 }

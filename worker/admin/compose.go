@@ -108,10 +108,11 @@ func (a *API) sealHeaders(rec *registry.Record, put func(name, plain string) err
 	kept := map[string]string{}
 	if _, ok := rec.Secrets[registry.SecretStaticHeaders]; ok && a.Keyring != nil {
 		plain, err := oauth.SecretOf(a.Keyring, rec, registry.SecretStaticHeaders)
-		if err != nil {
-			return err
+		if err == nil {
+			err = json.Unmarshal([]byte(plain), &kept)
 		}
-		if err := json.Unmarshal([]byte(plain), &kept); err != nil {
+		// What a lost key sealed is in the way only of who wants to keep it.
+		if err != nil && slices.Contains(slices.Collect(maps.Values(rec.StaticHeaders)), registry.Masked) {
 			return err
 		}
 	}

@@ -107,17 +107,31 @@ func (a *API) export(ctx context.Context, asYAML, secrets bool) ([]byte, error) 
 		}
 		servers = append(servers, m)
 	}
+	err = a.eachKey(ctx, func(k *access.Key) error {
+		keys = append(keys, exportKey(k, slugs, secrets))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return transfer.Write(servers, keys, asYAML)
+}
+
+// eachKey calls f with every access key, in the order of their making.
+func (a *API) eachKey(ctx context.Context, f func(*access.Key) error) error {
 	q := directory.KeyQuery{Sort: "created_at", Limit: directory.MaxPage}
 	for {
 		page, err := a.Directory.ListKeys(ctx, q)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, k := range page.Keys {
-			keys = append(keys, exportKey(k, slugs, secrets))
+			if err := f(k); err != nil {
+				return err
+			}
 		}
 		if page.Next == "" {
-			return transfer.Write(servers, keys, asYAML)
+			return nil
 		}
 		q.Cursor = page.Next
 	}

@@ -57,7 +57,7 @@ type importPlan struct {
 	changes []importChange
 	batch   directory.Batch
 	byRef   map[string]string // folded reference → id, of the file's servers
-	kept    map[string]bool   // ids of the file's servers
+	kept    map[string]bool   // ids of the file's servers and keys
 }
 
 // importFile carries a file over, or says what that would do: everything or nothing.
@@ -369,6 +369,9 @@ func (p *importPlan) key(ctx context.Context, item transfer.Item) error {
 	if err != nil {
 		return err
 	}
+	if old != nil {
+		p.kept[old.ID] = true
+	}
 	if old != nil && p.onConflict != "update" {
 		p.changes = append(p.changes, importChange{Kind: "key", Action: "skip", Name: name})
 		return nil
@@ -377,7 +380,11 @@ func (p *importPlan) key(ctx context.Context, item transfer.Item) error {
 	if err != nil {
 		return err
 	}
-	k, err := composeKey(old, body, func(ref string) (string, error) {
+	base := old
+	if p.managed {
+		base = nil // what the file does not say has its usual value
+	}
+	k, err := composeKey(base, body, func(ref string) (string, error) {
 		if id := p.byRef[registry.Fold(ref)]; id != "" {
 			return id, nil
 		}
@@ -393,6 +400,8 @@ func (p *importPlan) key(ctx context.Context, item transfer.Item) error {
 		k.ID, k.CreatedAt, k.CreatedBy, k.Hash, k.Prefix = uuid.New(), now, actorOf(p.r), hash, prefix
 	} else {
 		action, expect, before = "update", old.Version, shownKey(old, nil)
+		k.ID, k.Version, k.CreatedAt, k.CreatedBy, k.SignedInSince = old.ID, old.Version, old.CreatedAt, old.CreatedBy, old.SignedInSince
+		k.Hash, k.Prefix, k.PreviousHash, k.PreviousExpiresAt = old.Hash, old.Prefix, old.PreviousHash, old.PreviousExpiresAt
 	}
 	k.UpdatedAt, k.ReadOnly = now, p.managed
 	e, err := changed(entry(p.r, "key."+action, keyTarget(k)), before, shownKey(k, nil))
@@ -411,7 +420,8 @@ func (p *importPlan) key(ctx context.Context, item transfer.Item) error {
 	return nil
 }
 
-// prune deletes the servers of an earlier file of record that this one no longer has.
+// prune deletes the servers and keys of an earlier file of record that this one no
+// longer has.
 func (p *importPlan) prune(ctx context.Context) error {
 	recs, _, err := p.api.Directory.AllServers(ctx)
 	if err != nil {
@@ -428,15 +438,23 @@ func (p *importPlan) prune(ctx context.Context) error {
 		p.batch.Delete, p.batch.Audit = append(p.batch.Delete, directory.Deletion{ID: rec.ServerID, Expect: rec.Version}), append(p.batch.Audit, e)
 		p.changes = append(p.changes, importChange{Kind: "server", Action: "delete", Name: rec.ServerName, Slug: rec.Slug, ServerID: rec.ServerID})
 	}
-	return nil
+	return p.api.eachKey(ctx, func(k *access.Key) error {
+		if !k.ReadOnly || p.kept[k.ID] {
+			return nil
+		}
+		e, err := changed(entry(p.r, "key.revoke", keyTarget(k)), shownKey(k, nil), nil)
+		p.batch.DeleteKeys, p.batch.Audit = append(p.batch.DeleteKeys, directory.Deletion{ID: k.ID, Expect: k.Version}), append(p.batch.Audit, e)
+		p.changes = append(p.changes, importChange{Kind: "key", Action: "delete", Name: k.Name})
+		return err
+	})
 }
 
 func (p *importPlan) apply(ctx context.Context) error {
-	if len(p.batch.Servers)+len(p.batch.Delete)+len(p.batch.Keys) == 0 {
+	if len(p.batch.Servers)+len(p.batch.Delete)+len(p.batch.Keys)+len(p.batch.DeleteKeys) == 0 {
 		return nil
 	}
 	e, err := detailed(entry(p.r, "import.apply", audit.Target{Type: "import", Name: string(p.file.Format)}), map[string]int{
-		"servers": len(p.batch.Servers), "deleted": len(p.batch.Delete), "keys": len(p.batch.Keys),
+		"servers": len(p.batch.Servers), "deleted": len(p.batch.Delete), "keys": len(p.batch.Keys), "revoked": len(p.batch.DeleteKeys),
 	})
 	if err != nil {
 		return err

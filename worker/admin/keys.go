@@ -147,6 +147,10 @@ func keyNotFound() error {
 	return problem.New(http.StatusNotFound, "key_not_found", "There is no such access key.")
 }
 
+func readOnlyKey() error {
+	return problem.New(http.StatusConflict, "read_only", "This key comes from the configuration file of record; change it there.")
+}
+
 func (a *API) updateKey(w http.ResponseWriter, r *http.Request) error {
 	body, err := readJSON(r)
 	if err != nil {
@@ -199,8 +203,8 @@ func (a *API) editKey(w http.ResponseWriter, r *http.Request, action string, edi
 		if err != nil {
 			return err
 		}
-		if old.ReadOnly && action != "key.rotate" {
-			return problem.New(http.StatusConflict, "read_only", "This key comes from the configuration file of record; change it there.")
+		if old.ReadOnly {
+			return readOnlyKey()
 		}
 		k, secret, err := edit(old)
 		if err != nil {
@@ -240,6 +244,9 @@ func (a *API) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	conditional, err := ifMatch(r, old.Version)
 	if err != nil {
 		return err
+	}
+	if old.ReadOnly {
+		return readOnlyKey()
 	}
 	expect := int64(0)
 	if conditional {

@@ -140,7 +140,7 @@ func (in *Instance) opKVList(_ *call, p params) {
 func (in *Instance) written(id int32) func(error) {
 	return func(err error) {
 		if err != nil {
-			in.fail(id, abi.ErrInternal, err.Error())
+			in.fail(id, writeCode(err), err.Error())
 			return
 		}
 		in.settle(event{call: id})

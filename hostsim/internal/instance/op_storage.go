@@ -1,8 +1,10 @@
 package instance
 
 import (
+	"errors"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/grantway/grantway/hostsim/internal/store"
 	"github.com/grantway/grantway/wasm/abi"
@@ -97,7 +99,7 @@ func (in *Instance) opStorageDelete(_ *call, p params) {
 	in.faulted(p.call, "storage.delete", object, p.meta, func(*[]byte) {
 		in.Store.ObjectTransact(object, []store.Step{{Kind: store.Deleted, Key: p.meta}}, func(_ bool, deleted int, err error) {
 			if err != nil {
-				in.fail(p.call, abi.ErrInternal, err.Error())
+				in.fail(p.call, writeCode(err), err.Error())
 				return
 			}
 			in.settle(event{call: p.call, n: int32(deleted)})
@@ -206,7 +208,7 @@ func (in *Instance) opStorageTransact(_ *call, p params) {
 	in.faulted(p.call, "storage.transact", object, "", func(*[]byte) {
 		in.Store.ObjectTransact(object, steps, func(done bool, _ int, err error) {
 			if err != nil {
-				in.fail(p.call, abi.ErrInternal, err.Error())
+				in.fail(p.call, writeCode(err), err.Error())
 				return
 			}
 			e := event{call: p.call}
@@ -216,4 +218,14 @@ func (in *Instance) opStorageTransact(_ *call, p params) {
 			in.settle(e)
 		})
 	})
+}
+
+// writeCode tells a disk that is full, or a file that may not grow, from a broken one.
+func writeCode(err error) abi.ErrorCode {
+	for _, full := range [...]error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, full) {
+			return abi.ErrLimit
+		}
+	}
+	return abi.ErrInternal
 }

@@ -46,7 +46,8 @@ type Host interface {
 	Step(d time.Duration) error
 	// KV is what is stored in a namespace, without faults; nil: nothing.
 	KV(namespace, key string) ([]byte, error)
-	// SetFault lets operations on a KV namespace fail; a zero Fault ends that.
+	// SetFault lets operations on a KV namespace (CONFIG, TOKENS), or on the storage of a class of Durable Objects
+	// (DIRECTORY, MINTER), fail; a zero Fault ends that.
 	SetFault(namespace string, f Fault) error
 	// ResetObject ends the life of a Durable Object, as an eviction does.
 	ResetObject(class, name string) error
@@ -58,12 +59,13 @@ type Host interface {
 	Log() string
 }
 
-// Fault is what goes wrong with a KV namespace.
+// Fault is what goes wrong with a KV namespace or a storage.
 type Fault struct {
 	Op    string        // get, put, delete or list; "" is all
 	Key   string        // prefix of the keys; "" is all
 	Fail  bool          // the operation fails
-	Delay time.Duration // the operation is held back
+	Full  bool          // nothing can be written to the storage: it is full
+	Delay time.Duration // the operation is held back (KV only)
 	Value []byte        // every value read is this one; nil: the true one
 }
 

@@ -60,16 +60,22 @@ func startHostsim(o Options) (Host, error) {
 }
 
 func (h *hostsimHost) fault(p hostsim.FaultPoint) hostsim.Fault {
+	target, _, _ := strings.Cut(p.Target, "/") // of a storage: CLASS/NAME
+	kind, op, _ := strings.Cut(p.Op, ".")
 	h.mu.Lock()
-	f, set := h.faults[p.Target]
+	f, set := h.faults[target]
 	h.mu.Unlock()
-	if !set || !strings.HasPrefix(p.Op, "kv.") || (f.Op != "" && p.Op != "kv."+f.Op) || !strings.HasPrefix(p.Key, f.Key) {
+	writes := kind == "storage" && (op == "put" || op == "transact")
+	if !set || kind == "object" || f.Full && !writes || (f.Op != "" && op != f.Op) || !strings.HasPrefix(p.Key, f.Key) {
 		return hostsim.Fault{}
 	}
 	out := hostsim.Fault{Delay: f.Delay}
-	if f.Fail {
+	switch {
+	case f.Full:
+		out.Code = abi.ErrLimit
+	case f.Fail:
 		out.Code = abi.ErrInternal
-	} else if f.Value != nil && p.Op == "kv.get" {
+	case f.Value != nil && op == "get":
 		out.Replace, out.Value = true, f.Value
 	}
 	return out
@@ -112,7 +118,7 @@ func (h *hostsimHost) KV(namespace, key string) ([]byte, error) {
 func (h *hostsimHost) SetFault(namespace string, f Fault) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !f.Fail && f.Delay == 0 && f.Value == nil {
+	if !f.Fail && !f.Full && f.Delay == 0 && f.Value == nil {
 		delete(h.faults, namespace)
 		return nil
 	}

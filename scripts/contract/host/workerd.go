@@ -225,10 +225,10 @@ func (w *workerd) KV(namespace, key string) ([]byte, error) {
 }
 
 func (w *workerd) SetFault(namespace string, f Fault) error {
-	method, fault := "PUT", map[string]any{"op": f.Op, "key": f.Key, "fail": f.Fail, "delay": f.Delay.Milliseconds()}
+	method, fault := "PUT", map[string]any{"op": f.Op, "key": f.Key, "fail": f.Fail, "full": f.Full, "delay": f.Delay.Milliseconds()}
 	if f.Value != nil {
 		fault["value"] = base64.StdEncoding.EncodeToString(f.Value)
-	} else if !f.Fail && f.Delay == 0 {
+	} else if !f.Fail && !f.Full && f.Delay == 0 {
 		method = "DELETE"
 	}
 	_, err := w.control(method, "fault/"+namespace, fault)

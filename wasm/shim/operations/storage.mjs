@@ -45,8 +45,7 @@ export async function storagePut({ owner, meta, body }) {
   const storage = storageOf(owner);
   checkKey(meta);
   checkValue(body);
-  storage.kv.put(meta, body);
-  await storage.sync();
+  await written(storage, () => storage.kv.put(meta, body));
   return {};
 }
 
@@ -105,7 +104,7 @@ export async function storageTransact({ owner, meta, body }) {
   const storage = storageOf(owner);
   const steps = parseSteps(meta, body);
   const { kv } = storage;
-  const done = storage.transactionSync(() => {
+  const transaction = () => {
     for (const { verb, key, value } of steps) {
       const held = /** @type {Uint8Array | undefined} */ (verb === "expect" || verb === "absent" ? kv.get(key) : undefined);
       if (verb === "expect" && (held === undefined || !equal(held, value))) return false;
@@ -116,9 +115,27 @@ export async function storageTransact({ owner, meta, body }) {
       else if (verb === "delete") kv.delete(key);
     }
     return true;
-  });
-  await storage.sync();
+  };
+  const done = await written(storage, () => storage.transactionSync(transaction));
   return { n: done ? 1 : 0 };
+}
+
+/**
+ * Writes, and answers once it is durable. A storage that is full is told from a broken one.
+ *
+ * @template T
+ * @param {DurableObjectStorage} storage
+ * @param {() => T} write
+ */
+async function written(storage, write) {
+  try {
+    const answer = write();
+    await storage.sync();
+    return answer;
+  } catch (error) {
+    if (String(error).includes("SQLITE_FULL")) throw new HostError("limit", "the storage is full");
+    throw error;
+  }
 }
 
 /**

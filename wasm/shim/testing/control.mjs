@@ -2,7 +2,7 @@
  * Controls for the contract suite, under /__test/. They are in the entries of this folder only, which are never deployed.
  *
  *   POST /__test/clock?advance=MS           moves the clock; back if MS is negative
- *   PUT  /__test/fault/BINDING              sets a KV fault (the JSON of faulty_kv.mjs); DELETE clears it
+ *   PUT  /__test/fault/BINDING              sets a fault (the JSON of fault.mjs); DELETE clears it
  *   GET  /__test/kv/BINDING/KEY             the stored value, without faults
  *   POST /__test/reset/CLASS/NAME           resets a Durable Object
  *   POST /__test/scheduled                  runs the cron trigger's work and answers when it has ended
@@ -11,7 +11,9 @@
  * With service bindings named INSTANCE_… requests take turns between this instance and those. Clock and faults are set in all.
  */
 import { advance } from "./clock.mjs";
-import { faultyKV, setFault } from "./faulty_kv.mjs";
+import { setFault } from "./fault.mjs";
+import { faultyKV } from "./faulty_kv.mjs";
+import { faultyStorage } from "./faulty_storage.mjs";
 
 /** @import { Env } from "../owner.mjs" */
 /** @import { makeWorker } from "../entry.mjs" */
@@ -45,8 +47,8 @@ const added = (a, b) => Object.fromEntries(Object.keys(a).map((name) => [name, a
 /** @param {ReturnType<typeof makeWorker>} worker */
 export function controlled({ gateway, handlers, Directory, Minter }) {
   return {
-    Directory: resettable(Directory),
-    Minter: resettable(Minter),
+    Directory: resettable(Directory, "DIRECTORY"),
+    Minter: resettable(Minter, "MINTER"),
     handlers: {
       /** @param {Request} request @param {Env} env @param {ExecutionContext} ctx */
       fetch(request, env, ctx) {
@@ -103,8 +105,9 @@ export function controlled({ gateway, handlers, Directory, Minter }) {
 /**
  * @template {ReturnType<typeof makeWorker>["Directory"]} T
  * @param {T} Class
+ * @param {string} binding
  */
-function resettable(Class) {
+function resettable(Class, binding) {
   return class extends /** @type {any} */ (Class) {
     /** @param {any} ctx @param {Env} env */
     constructor(ctx, env) {
@@ -115,6 +118,10 @@ function resettable(Class) {
     fetch(request) {
       if (request.headers.has(RESET)) this.ctx.abort("reset by a test");
       return super.fetch(request);
+    }
+
+    get storage() {
+      return faultyStorage(binding, this.ctx.storage);
     }
   };
 }

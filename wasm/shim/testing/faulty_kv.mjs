@@ -1,29 +1,14 @@
-/**
- * What goes wrong with a namespace, by binding: `code` fails every operation, `delay` (ms) holds it back, `value` is read in the
- * place of every value that is there. `op` and `key` narrow it down to one operation or key prefix.
- *
- * @typedef {{ op?: string; key?: string; fail?: boolean; delay?: number; value?: string }} Fault
- */
-
-/** @type {Map<string, Fault>} */
-const faults = new Map();
+import { bytesOf, faultOf } from "./fault.mjs";
 
 /** When entries expire, in ms of the shifted clock: the real namespace does not know that clock. @type {Map<string, number>} */
 const expiry = new Map();
 
-/** @param {string} binding @param {Fault | null} fault */
-export function setFault(binding, fault) {
-  if (fault) faults.set(binding, fault);
-  else faults.delete(binding);
-}
-
 /** @param {string} binding @param {string} op @param {string} key */
 async function suffer(binding, op, key) {
-  const fault = faults.get(binding);
-  if (!fault || (fault.op && fault.op !== op) || (fault.key && !key.startsWith(fault.key))) return undefined;
-  if (fault.delay) await scheduler.wait(fault.delay);
-  if (fault.fail) throw new Error("KV failure injected by a test");
-  return fault.value === undefined ? undefined : Uint8Array.from(atob(fault.value), (c) => c.charCodeAt(0)).buffer;
+  const fault = faultOf(binding, op, key);
+  if (fault?.delay) await scheduler.wait(fault.delay);
+  if (fault?.fail) throw new Error("KV failure injected by a test");
+  return fault?.value === undefined ? undefined : bytesOf(fault.value).buffer;
 }
 
 /** @param {string} id */

@@ -1,0 +1,255 @@
+package contract
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Every documented error of the management API. TestMain fails a run that has not seen one of them.
+
+// managed is a server and a key for one operation to be refused on.
+type managed struct {
+	g                     *gateway
+	server, slug, key     string
+	serverName, otherSlug string
+}
+
+func newManaged(t *testing.T, g *gateway) *managed {
+	t.Helper()
+	m := &managed{g: g, slug: name("refusing"), otherSlug: name("refusing")}
+	m.server = g.want(t, 201, "POST", "/v1/mcp/server", plainServer(m.slug)).object(t)["server_id"].(string)
+	m.serverName = "Server " + m.otherSlug
+	g.want(t, 201, "POST", "/v1/mcp/server", with(plainServer(m.otherSlug), "empty_prefix", false))
+	m.key = g.want(t, 201, "POST", "/v1/keys", map[string]any{"name": name("refusing")}).object(t)["id"].(string)
+	return m
+}
+
+// path is the operation's path about the server or key.
+func (m *managed) path(o *operation) string {
+	id := m.server
+	if strings.HasPrefix(o.path, "/v1/keys") {
+		id = m.key
+	}
+	return strings.ReplaceAll(o.path, "{id}", id)
+}
+
+// body is one that the operation accepts; nil where it needs none.
+func (m *managed) body(o *operation) any {
+	switch o.String() {
+	case "POST /v1/mcp/server":
+		return plainServer(name("accepted"))
+	case "PUT /v1/mcp/server":
+		return map[string]any{"server_id": m.server, "description": name("x")}
+	case "PUT /v1/mcp/server/{id}", "PATCH /v1/mcp/server/{id}":
+		return map[string]any{"description": name("x")}
+	case "POST /v1/mcp/server/bulk":
+		return map[string]any{"action": "disable", "server_ids": []string{m.server}}
+	case "POST /v1/keys", "PUT /v1/keys/{id}", "PATCH /v1/keys/{id}":
+		return map[string]any{"name": name("accepted")}
+	case "POST /v1/keys/{id}/rotate":
+		return map[string]any{"overlap_seconds": 60}
+	case "POST /v1/session":
+		return map[string]any{"key": m.g.adminKey}
+	case "PUT /v1/settings", "PATCH /v1/settings":
+		return map[string]any{"currency": "CHF"}
+	case "POST /v1/import":
+		return map[string]any{"grantway": 1, "servers": []any{plainServer(name("accepted"))}}
+	case "POST /v1/export":
+		return map[string]any{"recipient": "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"}
+	}
+	return nil
+}
+
+// management answers the operations of the management API.
+func management() (out []*operation) {
+	operations, _ := described()
+	for _, o := range operations {
+		if o.role != "" || o.errors != nil {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func TestEveryOperationAsksWhoCalls(t *testing.T) {
+	g := theGateway(t)
+	m := newManaged(t, g)
+	keys := map[string]string{}
+	for _, role := range []string{"caller", "viewer"} {
+		keys[role] = g.want(t, 201, "POST", "/v1/keys", map[string]any{"name": name(role), "role": role}).object(t)["key"].(string)
+	}
+	for _, o := range management() {
+		if o.role == "" {
+			continue
+		}
+		refused(t, g.anonymous(t, o.method, m.path(o), m.body(o)), 401, "unauthorized")
+		if o.role != "caller" {
+			refused(t, g.anonymous(t, o.method, m.path(o), m.body(o), "Authorization", "Bearer "+keys["caller"]), 403, "forbidden")
+		}
+		if o.role == "admin" {
+			refused(t, g.anonymous(t, o.method, m.path(o), m.body(o), "Authorization", "Bearer "+keys["viewer"]), 403, "forbidden")
+		}
+	}
+	refused(t, g.admin(t, "GET", "/v1/nothing", nil), 404, "not_found")
+	refused(t, g.admin(t, "DELETE", "/v1/keys", nil), 405, "method_not_allowed")
+}
+
+// What can be wrong with a request itself.
+func TestEveryOperationRefusesBadRequests(t *testing.T) {
+	g := theGateway(t)
+	m := newManaged(t, g)
+	for _, o := range management() {
+		for _, e := range o.errors {
+			path := m.path(o)
+			var a answer
+			switch e {
+			case "400 invalid_json":
+				a = g.admin(t, o.method, path, "{")
+			case "400 invalid_query":
+				a = g.admin(t, o.method, path+"?colour=red", m.body(o))
+			case "400 invalid_cursor":
+				a = g.admin(t, o.method, path+"?limit=1&cursor=!", nil)
+			case "404 server_not_found", "404 key_not_found":
+				body := m.body(o)
+				switch {
+				case o.path == "/v1/mcp/server":
+					body = map[string]any{"server_id": "nobody", "description": "x"}
+				case strings.Contains(o.path, "{id}"):
+					path = strings.ReplaceAll(o.path, "{id}", "0192f000-0000-7000-8000-000000000000")
+				default:
+					path += "?server_id=nobody"
+				}
+				a = g.admin(t, o.method, path, body)
+			case "412 version_conflict":
+				a = g.admin(t, o.method, path, m.body(o), "If-Match", `"999999999"`)
+				assert.NotEmpty(t, a.Header.Get("ETag"), o)
+			case "413 body_too_large":
+				size := 300 << 10
+				if o.path == "/v1/import" {
+					size = 10 << 20
+				}
+				a = g.admin(t, o.method, path, `"`+strings.Repeat("x", size)+`"`)
+				assert.Regexp(t, "[0-9]{6} bytes", string(a.text), "the limit is named")
+			case "415 unsupported_media_type":
+				a = g.admin(t, o.method, path, "name=x", "Content-Type", "application/x-www-form-urlencoded")
+			case "422 invalid_record":
+				body := map[string]any{"colour": "red", "server_id": m.server, "document": "x"}
+				if o.path != "/v1/mcp/server" || o.method != "PUT" {
+					delete(body, "server_id")
+				}
+				a = g.admin(t, o.method, path, body)
+				assert.Contains(t, string(a.text), `"path":"colour"`, "an unknown field is named")
+			case "422 invalid_import":
+				a = g.admin(t, o.method, path, map[string]any{"grantway": 1, "servers": []any{map[string]any{"server_name": "x", "colour": "red"}}})
+				assert.Contains(t, string(a.text), `"path":"servers[0].colour"`)
+			case "413 record_too_large":
+				descriptions := map[string]string{}
+				for i := range 38 {
+					descriptions[fmt.Sprint(i)] = strings.Repeat("x", 4000)
+				}
+				server := with(plainServer(name("large")), "tool_name_to_description", descriptions)
+				tools := slices.Repeat([]string{strings.Repeat("x", 250)}, 700)
+				switch {
+				case o.path == "/v1/import":
+					a = g.admin(t, o.method, path, map[string]any{"grantway": 1, "servers": []any{server}})
+				case strings.HasPrefix(o.path, "/v1/keys"):
+					a = g.admin(t, o.method, path, map[string]any{"name": "large", "tools": map[string]any{m.slug: tools}})
+				case o.method == "POST":
+					a = g.admin(t, o.method, path, server)
+				default:
+					a = g.admin(t, o.method, path, map[string]any{"server_id": m.server, "tool_name_to_description": descriptions})
+				}
+			default:
+				continue
+			}
+			status, code, _ := strings.Cut(e, " ")
+			assert.Equal(t, status, fmt.Sprint(a.StatusCode), "%s: %.300s", o, a.text)
+			assert.Equal(t, code, a.problem(t), "%s", o)
+		}
+	}
+}
+
+// Names that are taken, by every way to write a server.
+func TestTakenNames(t *testing.T) {
+	g := theGateway(t)
+	m := newManaged(t, g)
+	owner := g.want(t, 201, "POST", "/v1/mcp/server", with(plainServer(name("unprefixed")), "empty_prefix", true)).object(t)["server_id"].(string)
+	for _, o := range management() {
+		for e, field := range map[string][2]any{
+			"409 duplicate_slug":         {"slug", m.otherSlug},
+			"409 duplicate_name":         {"server_name", m.serverName},
+			"409 duplicate_empty_prefix": {"empty_prefix", true},
+		} {
+			if !slices.Contains(o.errors, e) {
+				continue
+			}
+			body := map[string]any{"server_id": m.server}
+			if o.method == "POST" {
+				body = plainServer(name("taking"))
+			}
+			body[field[0].(string)] = field[1]
+			refused(t, g.admin(t, o.method, m.path(o), body), 409, strings.TrimPrefix(e, "409 "))
+		}
+	}
+	for _, slug := range []string{"Upper", "a b", "../x", "-a", "ä", strings.Repeat("x", 33), "a/b", "mcp?"} {
+		a := g.admin(t, "POST", "/v1/mcp/server", plainServer(slug))
+		refused(t, a, 422, "invalid_record")
+		assert.Contains(t, string(a.text), `"path":"slug"`, slug)
+	}
+	g.want(t, 204, "DELETE", "/v1/mcp/server/"+owner, nil)
+}
+
+// What a file of record has made is changed there only.
+func TestFileOfRecordIsReadOnly(t *testing.T) {
+	g := theGateway(t)
+	m := &managed{g: g, slug: name("recorded")}
+	key := "gw_" // of a made-up hash: nobody has its secret
+	file := map[string]any{"grantway": 1, "servers": []any{plainServer(m.slug)}, "keys": []any{map[string]any{"name": m.slug, "hash": fmt.Sprintf("%064x", len(m.slug)), "prefix": key}}}
+	g.want(t, 200, "POST", "/v1/import?managed=true", file)
+	server := g.want(t, 200, "GET", "/v1/mcp/server/"+m.slug, nil).object(t)
+	assert.Equal(t, true, server["read_only"])
+	m.server = server["server_id"].(string)
+	keys := g.want(t, 200, "GET", "/v1/keys?q="+m.slug, nil).object(t)["data"].([]any)
+	require.Len(t, keys, 1)
+	m.key = keys[0].(map[string]any)["id"].(string)
+	for _, o := range management() {
+		if slices.Contains(o.errors, "409 read_only") {
+			refused(t, g.admin(t, o.method, m.path(o), m.body(o)), 409, "read_only")
+		}
+	}
+	bulk := g.want(t, 200, "POST", "/v1/mcp/server/bulk", map[string]any{"action": "delete", "server_ids": []string{m.slug}})
+	assert.Contains(t, string(bulk.text), `"read_only"`)
+	g.want(t, 200, "POST", "/v1/import?managed=true", map[string]any{"grantway": 1, "servers": []any{}, "keys": []any{}})
+	refused(t, g.admin(t, "GET", "/v1/mcp/server/"+m.slug, nil), 404, "server_not_found")
+	refused(t, g.admin(t, "GET", "/v1/keys/"+m.key, nil), 404, "key_not_found")
+}
+
+func TestSigningInIsRefused(t *testing.T) {
+	g := theGateway(t)
+	caller := g.want(t, 201, "POST", "/v1/keys", map[string]any{"name": name("caller")}).object(t)["key"].(string)
+	in := func(key string, headers ...string) answer {
+		return g.anonymous(t, "POST", "/v1/session", map[string]any{"key": key}, headers...)
+	}
+	refused(t, in(caller), 403, "session_role")
+	refused(t, in(g.adminKey, "Origin", "https://evil.example"), 403, "csrf_rejected")
+	refused(t, g.admin(t, "GET", "/v1/session", nil), 404, "no_session")
+	refused(t, g.admin(t, "DELETE", "/v1/session", nil), 404, "no_session")
+	everything := json.RawMessage(`{"key":"` + strings.Repeat("x", 500) + `"}`)
+	limited := false
+	for range 30 * g.instances {
+		a := g.anonymous(t, "POST", "/v1/session", everything)
+		if limited = a.StatusCode == 429; limited {
+			refused(t, a, 429, "rate_limited")
+			assert.NotEmpty(t, a.Header.Get("Retry-After"))
+			break
+		}
+		refused(t, a, 401, "unauthorized")
+	}
+	assert.True(t, limited, "attempts of one address are limited")
+}
