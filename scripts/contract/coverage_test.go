@@ -121,7 +121,10 @@ var unprovoked = map[string]string{
 	"400 unreadable_body": "the client has gone and sees no answer",
 }
 
-// notCovered answers which operations, and which documented errors of the management API,
+// endsConnection needs a person who has signed in at an identity provider: package interactive has it.
+const endsConnection = "DELETE /v1/mcp/server/{id}/connection"
+
+// notCovered answers which operations beside the MCP endpoints, and which documented errors of the management API,
 // this run has not seen, and which errors it has seen that are not documented. It is empty for a
 // run of some tests only.
 func notCovered() (out []string) {
@@ -138,7 +141,7 @@ func notCovered() (out []string) {
 	}
 	for _, o := range operations {
 		name := o.String()
-		if !seen.by[name]["2xx"] {
+		if !seen.by[name]["2xx"] && o.path != "/mcp" && o.path != "/mcp/{server}" && name != endsConnection {
 			out = append(out, name+" was never answered")
 		}
 		if o.role == "" && o.errors == nil {

@@ -70,7 +70,7 @@ type bearer string
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+string(b))
-	return http.DefaultTransport.RoundTrip(r)
+	return observed(r)
 }
 
 // TestLegacyClientIsAskedToConnect: the error of MCP 2025-11-25 for whom it is meant, and an

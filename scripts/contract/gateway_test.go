@@ -61,7 +61,7 @@ func TestMain(m *testing.M) {
 			status = 1
 		}
 	}
-	for _, stop := range []func() error{shared.stop, common.stop, realms.stop} {
+	for _, stop := range []func() error{shared.stop, common.stop, realms.stop, removeCommand} {
 		if stop == nil {
 			continue
 		}

@@ -95,7 +95,7 @@ func (w *realm) request(method, path, body string, headers ...string) (*http.Res
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := observed(r)
 	require.NoError(w.t, err)
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)

@@ -253,3 +253,44 @@ func TestSigningInIsRefused(t *testing.T) {
 	}
 	assert.True(t, limited, "attempts of one address are limited")
 }
+
+// Every operation has an answer to a good request. What the answers say is checked elsewhere.
+func TestEveryOperationAnswers(t *testing.T) {
+	g := theGateway(t)
+	for _, o := range management() {
+		m := newManaged(t, g)
+		if o.path == "/v1/session" && o.method != "POST" {
+			continue // of browsers: TestBrowserSession
+		}
+		a := g.admin(t, o.method, m.path(o), m.body(o))
+		assert.Less(t, a.StatusCode, 300, "%s: %.300s", o, a.text)
+	}
+	u := newUpstream(t)
+	server := u.create(t, g)
+	interactive := with(plainServer(name("interactive")), "auth_type", "oauth2")
+	for field, value := range map[string]any{"oauth2_flow": "authorization_code", "client_id": "x", "authorization_url": "https://idp.example/authorize", "token_url": "https://idp.example/token"} {
+		interactive[field] = value
+	}
+	person := "/v1/mcp/server/" + g.want(t, 201, "POST", "/v1/mcp/server", interactive).object(t)["server_id"].(string)
+	for _, call := range []struct {
+		method, path string
+		body         any
+	}{
+		{"GET", "/signin/status", nil},
+		{"GET", "/v1/connections", nil},
+		{"POST", person + "/connect", map[string]any{}},
+		{"GET", person + "/connection", nil},
+		{"GET", "/v1/settings/issuers", nil},
+		{"PUT", "/v1/settings/issuers", map[string]any{"jwt_issuers": []any{}}},
+		{"GET", "/v1/settings/sign-in", nil},
+		{"PUT", "/v1/settings/sign-in", map[string]any{"issuer": ""}},
+		{"GET", "/v1/mcp/server/health?server_ids=" + server.id, nil},
+		{"GET", "/v1/mcp/server/" + server.id + "/health", nil},
+		{"POST", "/mcp-rest/test/connection", map[string]any{"server_id": server.id}},
+		{"POST", "/mcp-rest/test/tools/list", map[string]any{"server_id": server.id}},
+		{"POST", "/mcp-rest/test/discovery", map[string]any{"url": u.mcp.URL()}},
+	} {
+		a := g.admin(t, call.method, call.path, call.body)
+		assert.Less(t, a.StatusCode, 300, "%s %s: %.300s", call.method, call.path, a.text)
+	}
+}

@@ -223,7 +223,8 @@ func (in *Instance) opStorageTransact(_ *call, p params) {
 // writeCode tells a disk that is full, or a file that may not grow, from a broken one.
 func writeCode(err error) abi.ErrorCode {
 	for _, full := range [...]error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
-		if errors.Is(err, full) {
+		// bbolt keeps only the text of some of them.
+		if errors.Is(err, full) || strings.Contains(err.Error(), full.Error()) {
 			return abi.ErrLimit
 		}
 	}
