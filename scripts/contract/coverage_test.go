@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/grantway/grantway/worker/openapi"
+	"github.com/grantway/grantway/worker/openapi/conform"
 )
 
 // operation is what /openapi.json says of one operation.
@@ -53,27 +54,15 @@ var described = sync.OnceValues(func() (operations []*operation, common []string
 })
 
 // operationOf finds the operation that a request is; nil for none.
-func operationOf(method, path string) (found *operation) {
+func operationOf(method, path string) *operation {
 	operations, _ := described()
-	parts := strings.Split(path, "/")
+	template := conform.Template(path)
 	for _, o := range operations {
-		template := strings.Split(o.path, "/")
-		if o.method != method || len(template) != len(parts) {
-			continue
-		}
-		matches, literal := true, true
-		for i, part := range template {
-			if strings.HasPrefix(part, "{") {
-				literal = false
-			} else if part != parts[i] {
-				matches = false
-			}
-		}
-		if matches && (found == nil || literal) {
-			found = o
+		if o.method == method && o.path == template {
+			return o
 		}
 	}
-	return found
+	return nil
 }
 
 // seen is what the gateways of this run have answered: by operation, "2xx" or "STATUS code".
@@ -125,11 +114,14 @@ var unprovoked = map[string]string{
 const endsConnection = "DELETE /v1/mcp/server/{id}/connection"
 
 // notCovered answers which operations beside the MCP endpoints, and which documented errors of the management API,
-// this run has not seen, and which errors it has seen that are not documented. It is empty for a
-// run of some tests only.
+// this run has not seen, which errors it has seen that are not documented, and which answers have another form than
+// the document says. It is empty for a run of some tests only.
 func notCovered() (out []string) {
 	if flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.skip").Value.String() != "" || hostName == "memory" {
 		return nil
+	}
+	for _, err := range misfits.found {
+		out = append(out, err.Error())
 	}
 	seen.Lock()
 	defer seen.Unlock()
@@ -167,4 +159,27 @@ func notCovered() (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// misfits are answers of this run that /openapi.json does not describe so.
+var misfits problems
+
+type problems struct {
+	sync.Mutex
+	found map[string]error // by operation: one of each is enough
+}
+
+func (p *problems) check(request *http.Request, response *http.Response, body []byte) {
+	path := request.URL.Path
+	if !strings.HasPrefix(path, "/v1/") && conform.Template(path) == "" {
+		return
+	}
+	if err := conform.Check(request.Method, path, response.StatusCode, response.Header, body); err != nil {
+		p.Lock()
+		defer p.Unlock()
+		if p.found == nil {
+			p.found = map[string]error{}
+		}
+		p.found[request.Method+" "+conform.Template(path)] = err
+	}
 }

@@ -60,6 +60,17 @@ func TestStoresThatFailUnderTheManagement(t *testing.T) {
 	refused(t, w.anonymous(t, "DELETE", "/v1/session", nil, cookie...), 503, "sign_out_failed")
 	w.fault(t, "CONFIG", host.Fault{})
 	refused(t, w.anonymous(t, "POST", "/v1/session", map[string]any{"key": w.adminKey}, "Host", "gateway.example"), 403, "https_required")
+	limited := false
+	for range 30 { // the attempts of one address are limited
+		a := w.anonymous(t, "POST", "/v1/session", map[string]any{"key": "wrong"})
+		if limited = a.StatusCode == 429; limited {
+			refused(t, a, 429, "rate_limited")
+			assert.NotEmpty(t, a.Header.Get("Retry-After"))
+			break
+		}
+		refused(t, a, 401, "unauthorized")
+	}
+	assert.True(t, limited)
 }
 
 // A KV that shows for a minute what was there before: an edit is effective at once where it was made, and needs KV no further.

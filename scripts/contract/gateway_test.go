@@ -161,6 +161,9 @@ func (g *gateway) send(ctx context.Context, method, path string, body any, heade
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
+	if err == nil {
+		misfits.check(request, response, text)
+	}
 	return answer{response, text}, err
 }
 
