@@ -27,6 +27,7 @@ func (g *Gateway) wireMCP() {
 		Source:        g.source,
 		Rate:          admission.NewRate(g.settings.PerMinute, g.platform.Limiter(rateBinding)),
 		Slots:         admission.NewSlots(g.settings.PerServer, g.settings.PerCaller),
+		Denied:        g.trail.Denied,
 	}
 	up := upstream.New(upstream.Config{
 		Credentials: g.tokens,

@@ -166,20 +166,32 @@ var misfits problems
 
 type problems struct {
 	sync.Mutex
-	found map[string]error // by operation: one of each is enough
+	found   map[string]error // by operation: one of each is enough
+	checked map[string]int   // by operation and status
 }
+
+// maxChecked is how many answers of an operation with one status are checked: a crowd of callers is not slowed down.
+const maxChecked = 50
 
 func (p *problems) check(request *http.Request, response *http.Response, body []byte) {
 	path := request.URL.Path
-	if !strings.HasPrefix(path, "/v1/") && conform.Template(path) == "" {
+	switch template := conform.Template(path); {
+	case template == "/mcp", template == "/mcp/{server}":
+		return // JSON-RPC: its forms are those of MCP, and of other tests
+	case template == "" && !strings.HasPrefix(path, "/v1/"):
+		return
+	}
+	name := request.Method + " " + conform.Template(path)
+	p.Lock()
+	defer p.Unlock()
+	if p.found == nil {
+		p.found, p.checked = map[string]error{}, map[string]int{}
+	}
+	kind := name + response.Status
+	if p.checked[kind]++; p.checked[kind] > maxChecked {
 		return
 	}
 	if err := conform.Check(request.Method, path, response.StatusCode, response.Header, body); err != nil {
-		p.Lock()
-		defer p.Unlock()
-		if p.found == nil {
-			p.found = map[string]error{}
-		}
-		p.found[request.Method+" "+conform.Template(path)] = err
+		p.found[name] = err
 	}
 }

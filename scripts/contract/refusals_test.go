@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -298,6 +299,10 @@ func TestGrantsLimitsAndOverlap(t *testing.T) {
 	assert.NotContains(t, string(mine.text), red)
 	refused(t, as(key, "GET", "/v1/mcp/server/"+red, nil), 404, "server_not_found")
 	assert.Equal(t, 404, as(key, "POST", "/mcp/"+red, map[string]any{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).StatusCode)
+	assert.Eventually(t, func() bool {
+		a, err := g.send(t.Context(), "GET", "/v1/audit?action=call.denied&target="+red, nil, "Authorization", "Bearer "+g.adminKey)
+		return err == nil && strings.Contains(string(a.text), "server_not_granted")
+	}, 20*time.Second, 200*time.Millisecond, "a denied call is recorded")
 
 	rotated := g.want(t, 200, "POST", path+"/rotate", map[string]any{"overlap_seconds": 3600}).object(t)
 	assert.NotEmpty(t, rotated["previous_expires_at"])

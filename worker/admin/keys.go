@@ -82,10 +82,7 @@ func (a *API) listKeys(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := listAnswer[keyAnswer]{Data: []keyAnswer{}, Total: &page.Total}
-	if page.Next != "" {
-		out.NextCursor = &page.Next
-	}
+	out := newList[keyAnswer](page.Next, page.Total)
 	for i, k := range page.Keys {
 		out.Data = append(out.Data, shownKey(k, page.LastUsed[i]))
 	}
@@ -241,16 +238,9 @@ func (a *API) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	conditional, err := ifMatch(r, old.Version)
+	expect, err := deletable(r, old.Version, old.ReadOnly, readOnlyKey())
 	if err != nil {
 		return err
-	}
-	if old.ReadOnly {
-		return readOnlyKey()
-	}
-	expect := int64(0)
-	if conditional {
-		expect = old.Version
 	}
 	e, err := changed(entry(r, "key.revoke", keyTarget(old)), shownKey(old, nil), nil)
 	if err != nil {

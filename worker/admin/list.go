@@ -18,6 +18,14 @@ type listAnswer[T any] struct {
 	Total      *int    `json:"total,omitempty"`
 }
 
+func newList[T any](next string, total int) listAnswer[T] {
+	l := listAnswer[T]{Data: []T{}, Total: &total}
+	if next != "" {
+		l.NextCursor = &next
+	}
+	return l
+}
+
 // query reads the parameters of a request and collects what is wrong with them.
 type query struct {
 	r        *http.Request

@@ -150,16 +150,9 @@ func (a *API) deleteServer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	conditional, err := ifMatch(r, old.Version)
+	expect, err := deletable(r, old.Version, old.ReadOnly, readOnly(old))
 	if err != nil {
 		return err
-	}
-	if old.ReadOnly {
-		return readOnly(old)
-	}
-	expect := int64(0)
-	if conditional {
-		expect = old.Version
 	}
 	e, err := changed(entry(r, "server.delete", serverTarget(old)), shown(old), nil)
 	if err != nil {
@@ -208,6 +201,21 @@ func ifMatch(r *http.Request, version int64) (bool, error) {
 	return true, p
 }
 
+// deletable answers the version that a deletion must find (0: any), or why there can be
+// none: If-Match names another one, or refusal if the file of record has made it.
+func deletable(r *http.Request, version int64, recorded bool, refusal error) (expect int64, err error) {
+	conditional, err := ifMatch(r, version)
+	switch {
+	case err != nil:
+		return 0, err
+	case recorded:
+		return 0, refusal
+	case conditional:
+		return version, nil
+	}
+	return 0, nil
+}
+
 // maxBare is how many servers LiteLLM's bare list holds.
 const maxBare = 1000
 
@@ -239,10 +247,7 @@ func (a *API) listServers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := listAnswer[serverAnswer]{Data: []serverAnswer{}, Total: &page.Total}
-	if page.Next != "" {
-		out.NextCursor = &page.Next
-	}
+	out := newList[serverAnswer](page.Next, page.Total)
 	for _, rec := range page.Records {
 		out.Data = append(out.Data, shown(rec))
 	}

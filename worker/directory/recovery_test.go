@@ -339,10 +339,7 @@ func TestTheCatalogueFollowsTheServers(t *testing.T) {
 			require.NoError(t, err)
 			have[at] = written.Changes[0].After
 		default:
-			at := random.IntN(len(have))
-			_, err := w.client.DeleteServers(ctx, []directory.Deletion{{ID: have[at].ServerID}})
-			require.NoError(t, err)
-			have = slices.Delete(have, at, at+1)
+			have = w.deleteOne(t, have, random)
 		}
 		if i%7 == 0 {
 			w.Wait()
@@ -357,6 +354,15 @@ func TestTheCatalogueFollowsTheServers(t *testing.T) {
 	require.NoError(t, err)
 	w.Wait()
 	w.assertConsistent(t)
+}
+
+// deleteOne deletes one of these servers and answers the rest.
+func (w *world) deleteOne(t *testing.T, have []*registry.Record, random *rand.Rand) []*registry.Record {
+	t.Helper()
+	at := random.IntN(len(have))
+	_, err := w.client.DeleteServers(t.Context(), []directory.Deletion{{ID: have[at].ServerID}})
+	require.NoError(t, err)
+	return slices.Delete(have, at, at+1)
 }
 
 // Housekeeping of a gateway that publishes in a new form writes everything anew.
@@ -419,10 +425,7 @@ func TestListsFollowTheServers(t *testing.T) {
 			require.NoError(t, err)
 			have[at] = written.Changes[0].After
 		default:
-			at := random.IntN(len(have))
-			_, err := w.client.DeleteServers(ctx, []directory.Deletion{{ID: have[at].ServerID}})
-			require.NoError(t, err)
-			have = slices.Delete(have, at, at+1)
+			have = w.deleteOne(t, have, random)
 		}
 		for _, sort := range []string{"slug", "-slug", "-updated_at", "server_name"} {
 			followed, object := names(sort), w.object

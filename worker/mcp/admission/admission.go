@@ -18,6 +18,8 @@ type Gate struct {
 	Source        registry.Source
 	Rate          *Rate  // nil: no limit of the rate
 	Slots         *Slots // nil: no limit of the number at once
+	// Denied is told of a server that a caller may not use; nil: nobody is.
+	Denied func(ctx context.Context, rec *registry.Record, p *access.Principal, tool, code string)
 }
 
 // ErrNoServer is the answer for a server that is not there, or not for this caller.
@@ -42,7 +44,12 @@ func (g *Gate) Caller(r *http.Request) (*access.Principal, error) {
 func (g *Gate) Server(ctx context.Context, p *access.Principal, ref string) (*registry.Record, error) {
 	rec, err := g.Source.Lookup(ctx, ref)
 	switch {
-	case errors.Is(err, registry.ErrNotFound) || err == nil && !MayUse(p, rec):
+	case errors.Is(err, registry.ErrNotFound):
+		return nil, ErrNoServer
+	case err == nil && !MayUse(p, rec):
+		if g.Denied != nil {
+			g.Denied(ctx, rec, p, "", "server_not_granted")
+		}
 		return nil, ErrNoServer
 	case err != nil:
 		return nil, problem.New(http.StatusServiceUnavailable, "directory_unavailable", "The server's record cannot be read now.").Because(err)
