@@ -50,6 +50,8 @@ func TestMalformedMessages(t *testing.T) {
 	assert.Equal(t, 400, a.StatusCode, "a response in the stateless era: %s", a.text)
 	a = post("/mcp/"+s.slug, `[{"jsonrpc":"2.0","id":1,"method":"ping"}]`, "Mcp-Protocol-Version", "2025-11-25")
 	assert.Equal(t, 400, a.StatusCode, "a batch after 2025-03-26: %s", a.text)
+	a = post("/mcp/"+s.slug+",", "["+strings.Repeat(`{"jsonrpc":"2.0","id":1,"method":"ping"},`, 100)+`{"jsonrpc":"2.0","id":1,"method":"ping"}]`)
+	assert.Equal(t, 400, a.StatusCode, "a batch of more than 100")
 	a = post("/mcp/"+s.slug+",", `[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"no/such"},{"jsonrpc":"2.0","method":"notifications/x"}]`)
 	require.Equal(t, 200, a.StatusCode)
 	assert.JSONEq(t, `[{"jsonrpc":"2.0","id":1,"result":{}},{"jsonrpc":"2.0","id":2,"error":{"code":-32601,"message":"Method not found: no/such"}}]`, string(a.text))

@@ -188,6 +188,19 @@ func TestAnotherInstanceForgets(t *testing.T) {
 	})
 }
 
+func TestAListWithoutEnd(t *testing.T) {
+	p, s := memory.New(nil), newServer(`"result":{"tools":[],"nextCursor":"again"}`)
+	l := instance(p, s)
+	_, err := l.All(t.Context(), target(shared, "one"), "tools/list", nil)
+	assert.ErrorIs(t, err, upstream.ErrProtocol)
+	assert.Equal(t, 2, s.asked["tools/list"], "the same cursor leads nowhere")
+	l.Limits.MaxPages = 1
+	_, err = l.All(t.Context(), target(shared, "one"), "tools/list", nil)
+	assert.ErrorIs(t, err, upstream.ErrProtocol)
+	assert.Equal(t, 3, s.asked["tools/list"])
+	p.Wait()
+}
+
 func TestACallNeverCausesAList(t *testing.T) {
 	p, s := memory.New(nil), newServer(tools(0, "public"))
 	s.answer["tools/call"] = `"result":{"content":[]}`

@@ -208,6 +208,38 @@ func TestSessionsArePooledPerCallerAndReopened(t *testing.T) {
 	assert.EqualValues(t, 3, sessions.Load(), "a session that the server forgot is opened again")
 }
 
+func TestPoolIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sessions atomic.Int64
+		client, target := newClient(t, legacyServer(t, &sessions, func(_ *http.Request, m *jsonrpc.Message) (*http.Response, error) { return result(m, `{}`) }))
+		client.Limits.MaxSessions = 2
+		for _, who := range []string{"a", "b", "c", "a", "c"} { // c drives out a, and a drives out b
+			_, err := client.Call(t.Context(), &Call{Target: Target{target.Record, &access.Principal{ID: who}}, Method: "tools/list"})
+			require.NoError(t, err)
+			assert.LessOrEqual(t, len(client.sessions.byKey), 2)
+			time.Sleep(time.Second)
+		}
+		assert.EqualValues(t, 4, sessions.Load())
+		time.Sleep(client.Limits.SessionLife)
+		_, err := client.Call(t.Context(), &Call{Target: Target{target.Record, &access.Principal{ID: "c"}}, Method: "tools/list"})
+		require.NoError(t, err)
+		assert.EqualValues(t, 5, sessions.Load(), "an idle session ends")
+	})
+}
+
+func TestStreamThatNeverEndsIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sessions, looks atomic.Int64
+		client, target := newClient(t, legacyServer(t, &sessions, func(*http.Request, *jsonrpc.Message) (*http.Response, error) {
+			looks.Add(1)
+			return response(200, "text/event-stream", "id: e1\nretry: 500\ndata:\n\n")
+		}))
+		_, err := client.Call(t.Context(), &Call{Target: target, Method: "tools/call"})
+		assert.ErrorIs(t, err, ErrEnded)
+		assert.EqualValues(t, 1+client.Limits.MaxReconnect, looks.Load())
+	})
+}
+
 func TestLegacyStream(t *testing.T) {
 	var sessions, answers atomic.Int64
 	client, target := newClient(t, legacyServer(t, &sessions, func(r *http.Request, m *jsonrpc.Message) (*http.Response, error) {
