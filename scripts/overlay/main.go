@@ -9,8 +9,6 @@
 //     golang.org/x/oauth2 has a parser of RSA keys for packages that the gateway does not use.
 //     The packages in folder library replace crypto/tls, crypto/x509 and crypto/rsa. They have
 //     the names that are needed to compile: a use of another one fails the build.
-//   - go.yaml.in/yaml and filippo.io/age compile three regular expressions. Package regexp of
-//     folder library matches these three; another one panics when the module starts.
 //   - http.Client compares host names of a redirect in Punycode, with 100 kB of tables. Without
 //     them a name that is not ASCII is compared as it is.
 //   - P-256 has a table of 88 kB for multiples of its generator, which only key generation
@@ -131,7 +129,7 @@ func write(goroot, folder string) error {
 		}
 	}
 	if err := fs.WalkDir(library, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasSuffix(name, "_test.go") {
+		if err != nil || entry.IsDir() {
 			return err
 		}
 		return o.replacePackage(name)
