@@ -413,6 +413,8 @@ func TestFaultyTokenStore(t *testing.T) {
 		})
 	}
 	assert.Zero(t, u.mcp.Refused(), "only its own token reached the server")
+	assert.Contains(t, w.host.Log(), "token store unreachable")
+	assert.Contains(t, w.host.Log(), "stored token does not open")
 }
 
 // identity is the identity key of a server's token.
