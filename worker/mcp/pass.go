@@ -42,6 +42,10 @@ func (h *Handler) passPost(w http.ResponseWriter, r *http.Request, t upstream.Ta
 		return
 	}
 	r, body = h.offering(r, t, &m, body, stateless)
+	if stateless && m.Method == "server/discover" && h.Upstream.Known(t.Record) == nil {
+		// A server of the session era may answer it too, with versions that the client does not speak.
+		_, _ = h.Upstream.Era(r.Context(), t)
+	}
 	if h.bridged(t, stateless) {
 		h.bridge(w, r, t, body, &m, stateless)
 		return
