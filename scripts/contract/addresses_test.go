@@ -26,6 +26,7 @@ var insides = []string{
 // TestAddressesOfSettings: no setting names an address inside, and a record that does is not used.
 func TestAddressesOfSettings(t *testing.T) {
 	w := newRealm(t)
+	server := newServer(t, func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNotFound) })
 	for _, host := range insides {
 		at := "https://" + host + "/x"
 		for path, body := range map[string]string{
@@ -37,7 +38,7 @@ func TestAddressesOfSettings(t *testing.T) {
 			status, out := w.do("PUT", path, body)
 			assert.Equal(t, http.StatusUnprocessableEntity, status, "%s: %s: %v", path, host, out)
 		}
-		status, out := w.do("POST", "/mcp-rest/test/token", `{"server_name":"x","url":"https://mcp.example.com/mcp","transport":"http","auth_type":"oauth2","oauth2_flow":"client_credentials","client_id":"c",
+		status, out := w.do("POST", "/mcp-rest/test/token", `{"server_name":"x","url":"`+server+`","transport":"http","auth_type":"oauth2","oauth2_flow":"client_credentials","client_id":"c",
 			"token_url":"`+at+`","token_endpoint_auth_method":"client_secret_basic","credentials":{"client_secret":"the-secret"}}`)
 		assert.Contains(t, fmt.Sprint(out), "token_url_refused", "%d %s", status, host)
 	}
@@ -45,7 +46,7 @@ func TestAddressesOfSettings(t *testing.T) {
 		for _, field := range []string{"authorization_url", "token_url", "registration_url"} {
 			slug := fmt.Sprint("inside", i, field[:3])
 			record := map[string]any{
-				"server_name": slug, "slug": slug, "url": "https://mcp.example.com/mcp", "transport": "http", "auth_type": "oauth2", "oauth2_flow": "authorization_code",
+				"server_name": slug, "slug": slug, "url": server, "transport": "http", "auth_type": "oauth2", "oauth2_flow": "authorization_code",
 				"authorization_url": "https://idp.example.com/authorize", "token_url": "https://idp.example.com/token",
 			}
 			record[field] = "https://" + host + "/x"
