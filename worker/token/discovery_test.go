@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
 	"github.com/grantway/grantway/worker/token"
 )
@@ -174,4 +175,69 @@ func TestACredentialStaysWithItsIssuer(t *testing.T) {
 		_, _, err = call(w.instance(), again)
 		assert.Equal(t, "idp_unreachable", problemOf(t, err).Code, "a secret that was entered again is bound anew (that host does not exist here)")
 	})
+}
+
+func TestDiscover(t *testing.T) {
+	issuer := "https://idp.example.com/tenant"
+	full := `{"issuer":"` + issuer + `","token_endpoint":"https://idp.example.com/token","authorization_endpoint":"https://idp.example.com/authorize",` +
+		`"registration_endpoint":"https://idp.example.com/register","grant_types_supported":["client_credentials"],"token_endpoint_auth_methods_supported":["private_key_jwt"],"scopes_supported":["b"]}`
+	for name, test := range map[string]struct {
+		url       string
+		documents map[string]string
+		want      *token.Metadata
+		status    int
+		code      string
+	}{
+		"from the challenge to the endpoints": {
+			url:       serverURL,
+			documents: map[string]string{challengeAt: `Bearer resource_metadata="` + resourceAt + `"`, resourceAt: resourceDocument, serverAt: full},
+			want: &token.Metadata{
+				Discovery: token.Discovery{
+					TokenURL: "https://idp.example.com/token", Issuer: issuer, Resource: "https://mcp.example.com/mcp", ResourceMetadataURL: resourceAt,
+					ServerMetadataURL: serverAt, ScopesSupported: []string{"a"}, AuthMethods: []string{"private_key_jwt"},
+				},
+				AuthorizationURL: "https://idp.example.com/authorize", RegistrationURL: "https://idp.example.com/register", GrantTypes: []string{"client_credentials"},
+			},
+		},
+		"the authorization server's scopes where the server names none": {
+			url:       serverURL,
+			documents: map[string]string{resourceAt: `{"resource":"https://mcp.example.com/mcp","authorization_servers":["` + issuer + `"]}`, serverAt: full},
+			want: &token.Metadata{
+				Discovery: token.Discovery{
+					TokenURL: "https://idp.example.com/token", Issuer: issuer, Resource: "https://mcp.example.com/mcp", ResourceMetadataURL: resourceAt,
+					ServerMetadataURL: serverAt, ScopesSupported: []string{"b"}, AuthMethods: []string{"private_key_jwt"},
+				},
+				AuthorizationURL: "https://idp.example.com/authorize", RegistrationURL: "https://idp.example.com/register", GrantTypes: []string{"client_credentials"},
+			},
+		},
+		"a server without an authorization server": {
+			url:       serverURL,
+			documents: map[string]string{resourceAt: `{"resource":"https://mcp.example.com/mcp"}`},
+			want:      &token.Metadata{Discovery: token.Discovery{Resource: "https://mcp.example.com/mcp", ResourceMetadataURL: resourceAt}},
+		},
+		"metadata of another resource":   {url: serverURL, documents: map[string]string{resourceAt: `{"resource":"https://evil.example/mcp"}`}, status: 502, code: "discovery_failed"},
+		"metadata of another issuer":     {url: serverURL, documents: map[string]string{resourceAt: resourceDocument, serverAt: strings.ReplaceAll(full, issuer, "https://evil.example")}, status: 502, code: "discovery_failed"},
+		"an authorization server inside": {url: serverURL, documents: map[string]string{resourceAt: strings.ReplaceAll(resourceDocument, issuer, "https://10.0.0.1")}, status: 502, code: "discovery_failed"},
+		"an address inside":              {url: "https://169.254.169.254/mcp", status: 422, code: "invalid_url"},
+		"plain http":                     {url: "http://mcp.example.com/mcp", status: 422, code: "invalid_url"},
+		"no address":                     {url: "mcp", status: 422, code: "invalid_url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			fetched := w.site(test.documents)
+			got, err := w.instance().Discover(t.Context(), test.url)
+			if test.want == nil {
+				p := problem.From(err)
+				assert.Equal(t, test.code, p.Code, p.Message)
+				assert.Equal(t, test.status, p.Status)
+				if test.status == 422 {
+					assert.Zero(t, fetched(), "nothing is asked for")
+				}
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, test.want, got)
+			assert.Zero(t, w.mintCount(), "no token is asked for")
+		})
+	}
 }
