@@ -27,7 +27,8 @@ const verifierForm = /[A-Za-z0-9._~-]{43,128}/g;
 
 const challengeOf = (verifier) => createHash("sha256").update(verifier).digest("base64url");
 
-export function watch(context) {
+/** provokes: what the test itself makes Chromium write on the console. */
+export function watch(context, provokes) {
   const seen = { console: [], violations: [], texts: new Map(), secrets: new Map() };
   const pending = new Set();
   const note = (place, text) => {
@@ -49,7 +50,8 @@ export function watch(context) {
 
   context.on("console", (message) => {
     const text = message.text();
-    if (!provoked.test(text) && !advice(message)) seen.console.push(`${message.type()}: ${text}`);
+    if (!provoked.test(text) && !advice(message) && !provokes?.test(text))
+      seen.console.push(`${message.type()}: ${text}`);
     note("console", text);
   });
   context.on("weberror", (error) => seen.console.push(`error: ${error.error().message}`));

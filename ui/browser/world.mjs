@@ -99,7 +99,17 @@ export async function startWorld({ env = {}, silent = false } = {}) {
   const run = async (more) => {
     gateway = await start(
       "hostsim",
-      ["serve", "--addr", address, "--data", data, "--module", "build/app.wasm", "--ui", "ui/dist"],
+      [
+        "serve",
+        "--addr",
+        address,
+        "--data",
+        data,
+        "--module",
+        "build/app.wasm",
+        "--ui",
+        process.env.GRANTWAY_UI_DIST ?? "ui/dist",
+      ],
       /Grantway serves at/,
       { env: { ...process.env, GRANTWAY_ADMIN_KEY: adminKey, GRANTWAY_ALLOW_LOOPBACK: "true", ...more } },
     );
@@ -197,10 +207,11 @@ export async function startBrowser(world) {
   const watchers = [];
   const secrets = [];
   const browser = {
-    async newContext(options = {}) {
+    /** provokes: what the test itself makes Chromium write on the console. */
+    async newContext({ provokes, ...options } = {}) {
       const context = await chrome.newContext({ reducedMotion: "reduce", ignoreHTTPSErrors: true, ...options });
       context.setDefaultTimeout(PATIENCE_MS);
-      const watcher = watch(context);
+      const watcher = watch(context, provokes);
       await watcher.ready;
       for (const s of secrets) watcher.secret(...s);
       watchers.push(watcher);
@@ -299,3 +310,6 @@ export async function mcp(world, server, method, params, key) {
     : text;
   return { status: response.status, body: data ? JSON.parse(data) : undefined };
 }
+
+/** What makes a gateway behind the TLS proxy know its own address. */
+export const behindProxy = (world) => ({ GRANTWAY_PUBLIC_URL: world.https, GRANTWAY_TRUSTED_PROXIES: "127.0.0.1" });
