@@ -1,20 +1,18 @@
-// What a caller does at the gateway's own pages, in a real browser: connect an account, and consent to an MCP client that
-// does its own OAuth. The authorization server approves without asking.
+// Interactive servers in a real browser, over https: an administrator authorizes in the UI, a caller connects at the
+// gateway's own pages and consents to an MCP client that does its own OAuth. The authorization server asks the person.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 
-import { api, makeServer, startBrowser, startWorld } from "./world.mjs";
+import { api, behindProxy, makeServer, mcp, on, session, signIn, startBrowser, startWorld, until } from "./world.mjs";
 
-let world, browser, context, page, key, client;
+let world, browser, context, page, press, dialog, key, client;
 
 before(async () => {
-  world = await startWorld({ silent: true });
+  world = await startWorld({ env: behindProxy });
   browser = await startBrowser(world);
-  context = await browser.newContext();
-  page = await context.newPage();
   await makeServer(world, {
     server_name: "Files",
     slug: "files",
@@ -25,6 +23,8 @@ before(async () => {
   browser.secret(key, "body of POST /connect", "body of POST /files/authorize", "fields");
   client = createServer((request, response) => response.end("back at the application"));
   await new Promise((resolve) => client.listen(0, "127.0.0.1", resolve));
+  [context, page] = await administrator();
+  ({ press, dialog } = on(page));
 });
 
 after(async () => {
@@ -33,34 +33,146 @@ after(async () => {
   await world?.stop();
 });
 
-const listTools = async (credential) => {
-  const response = await fetch(`${world.url}/mcp/files`, {
-    method: "POST",
-    headers: {
-      Authorization: `Bearer ${credential}`,
-      "Content-Type": "application/json",
-      Accept: "application/json, text/event-stream",
-      "MCP-Protocol-Version": "2025-11-25",
-    },
-    body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}',
-  });
-  await response.text();
-  return response.status;
-};
+/** A browser of its own in which an administrator is signed in. */
+async function administrator(prepare) {
+  const c = await browser.newContext();
+  if (prepare) await c.addInitScript(prepare);
+  const p = await c.newPage();
+  await signIn(p, { ...world, url: world.https });
+  await session(browser, c);
+  return [c, p];
+}
 
-test("a caller connects and disconnects an account", async () => {
-  assert.equal(await listTools(key), 403);
-  await page.goto(`${world.url}/connect/files`);
+const panel = (name, from = page) => from.getByRole("region", { name, exact: true });
+const whoami = async (credential) =>
+  (await mcp(world, "files", "tools/call", { name: "whoami", arguments: {} }, credential)).body?.result
+    ?.structuredContent?.subject;
+
+/** Presses the button and answers the authorization server's window. */
+async function popupOf(button) {
+  const opened = page.waitForEvent("popup");
+  await button.click();
+  const popup = await opened;
+  await popup.getByRole("heading", { name: "Authorize" }).waitFor();
+  return popup;
+}
+
+async function flowCookies(c = context) {
+  const cookies = (await c.cookies()).filter((one) => /flow/.test(one.name));
+  for (const one of cookies) browser.secret(one.value, "header cookie", "header set-cookie");
+  return cookies;
+}
+
+test("the shared identity is authorized in a window of its own", async () => {
+  assert.equal(await whoami(key), undefined);
+  await page.goto(`${world.https}/ui/servers/files?tab=token`);
+  const popup = await popupOf(panel("Shared account").getByRole("button", { name: "Authorize & fetch token" }));
+  const [flow, ...others] = await flowCookies();
+  assert.equal(others.length, 0);
+  assert.match(flow.name, /^__Host-/);
+  assert.deepEqual([flow.httpOnly, flow.secure, flow.path], [true, true, "/"]);
+  const asked = new URL(popup.url());
+  assert.equal(asked.origin, world.issuer);
+  const closed = popup.waitForEvent("close");
+  await popup.getByRole("button", { name: "Allow as ada" }).click();
+  await closed;
+  await panel("Shared account")
+    .getByText(/Connected as/)
+    .waitFor();
+  assert.match(await panel("Shared account").innerText(), /Connected as ada.*, expires/s);
+  assert.equal((await flowCookies()).length, 0, "the flow is over");
+  assert.equal(await until(() => whoami(key), Boolean), "ada");
+});
+
+test("who denies is not connected, and told so", async () => {
+  const popup = await popupOf(panel("Your account").getByRole("button", { name: "Connect" }));
+  await flowCookies();
+  await popup.getByRole("button", { name: "Deny" }).click();
+  await popup.getByText("did not authorize the gateway (access_denied)").waitFor();
+  await popup.close();
+  await panel("Your account").getByRole("button", { name: "Stop waiting" }).click();
+  await panel("Your account").getByText("Not connected").waitFor();
+  await panel("Your account").getByRole("button", { name: "Connect" }).waitFor();
+});
+
+test("where no window can be opened the page goes there and comes back, once", async () => {
+  const [c, p] = await administrator(() => {
+    window.open = () => null;
+  });
+  await p.goto(`${world.https}/ui/connections`);
+  const own = panel("Your account", p);
+  await own.getByRole("button", { name: "Connect" }).click();
+  await p.getByRole("heading", { name: "Authorize" }).waitFor();
+  assert.match((await flowCookies(c))[0].name, /^__Host-/);
+  const returned = p.waitForRequest((r) => new URL(r.url()).pathname === "/callback");
+  await p.getByRole("button", { name: "Allow as vera" }).click();
+  const callback = (await returned).url();
+  await own.getByText(/Connected as/).waitFor();
+  assert.equal(p.url(), `${world.https}/ui/connections`);
+  assert.match(await own.innerText(), /Connected as vera/);
+  assert.equal(
+    await until(
+      () => whoami(world.adminKey),
+      (who) => who === "vera",
+    ),
+    "vera",
+  );
+  assert.equal(await whoami(key), "ada", "others have the shared identity");
+
+  // The same response again, in the same browser.
+  await p.goto(callback);
+  await p.getByText("finished already").waitFor();
+  await p.goto(`${world.https}/ui/connections`);
+
+  await own.getByRole("button", { name: "Disconnect…" }).click();
+  await p.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
+  await own.getByText("Not connected").waitFor();
+  assert.equal(
+    await until(
+      () => whoami(world.adminKey),
+      (who) => who === "ada",
+    ),
+    "ada",
+  );
+  await c.close();
+});
+
+test("a flow that was begun in another browser is not finished, nor spoiled", async () => {
+  await page.goto(`${world.https}/ui/connections`);
+  const popup = await popupOf(panel("Your account").getByRole("button", { name: "Connect" }));
+  await flowCookies();
+  const other = await browser.newContext();
+  const stranger = await other.newPage();
+  await stranger.goto(popup.url());
+  const back = stranger.waitForRequest((r) => new URL(r.url()).pathname === "/callback");
+  await stranger.getByRole("button", { name: "Allow as eve" }).click();
+  await stranger.getByText("was not begun in this browser").waitFor();
+  await other.close();
+  // Its own browser still can.
+  await popup.goto((await back).url());
+  await panel("Your account")
+    .getByText(/Connected as/)
+    .waitFor();
+  await panel("Shared account").getByRole("button", { name: "Disconnect…" }).click();
+  await press("Disconnect", dialog());
+  await panel("Shared account").getByText("Not connected").waitFor();
+});
+
+test("a caller connects and disconnects an account at /connect", async () => {
+  await page.goto(`${world.https}/connect/files`);
   await page.getByLabel("Your Grantway access key").fill(key);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByText("Signed in as alice.").waitFor();
+  const visit = (await context.cookies()).find((c) => c.name === "__Host-grantway_connect");
+  assert.deepEqual([visit.httpOnly, visit.secure, visit.sameSite], [true, true, "Strict"]);
+  browser.secret(visit.value, "header cookie", "header set-cookie");
   await page.getByRole("button", { name: "Connect", exact: true }).click();
+  await page.getByRole("heading", { name: "Authorize" }).waitFor();
+  await flowCookies();
+  await page.getByRole("button", { name: "Allow as vera" }).click();
   await page.getByRole("heading", { name: "Connected" }).waitFor();
-  assert.ok(page.url().startsWith(`${world.url}/callback?`));
-  assert.equal(await listTools(key), 200);
-  const cookies = await context.cookies();
-  assert.ok(cookies.every((cookie) => cookie.httpOnly && !cookie.value.includes(key)));
-  assert.ok(!cookies.some((cookie) => cookie.name.includes("flow")), "the flow's cookie is gone");
+  assert.equal(await until(() => whoami(key), Boolean), "vera");
+  assert.equal((await flowCookies()).length, 0);
   await page.reload();
   await page.getByText("finished already").waitFor();
 
@@ -87,15 +199,27 @@ test("a caller consents to a client that does its own OAuth", async () => {
     code_challenge: createHash("sha256").update(verifier).digest("base64url"),
     code_challenge_method: "S256",
   });
-  await page.goto(`${world.url}/files/authorize?${query}`);
-  await page.getByText("“Editor <b>” asks to use").waitFor();
-  const typed = page.getByLabel("Your Grantway access key");
-  if (await typed.isVisible()) await typed.fill(key);
+  const consent = async () => {
+    await page.goto(`${world.https}/files/authorize?${query}`);
+    await page.getByText("“Editor <b>” asks to use").waitFor();
+    const typed = page.getByLabel("Your Grantway access key");
+    if (await typed.isVisible()) await typed.fill(key);
+  };
+  await consent();
+  await page.getByRole("button", { name: /Deny|Refuse|Cancel/ }).click();
+  await page.waitForURL(`${redirect}?*`);
+  assert.equal(new URL(page.url()).searchParams.get("error"), "access_denied");
+
+  await consent();
   await page.getByRole("button", { name: "Allow" }).click();
+  // Not connected yet: the upstream is asked on the way.
+  await page.getByRole("heading", { name: "Authorize" }).waitFor();
+  await flowCookies();
+  await page.getByRole("button", { name: "Allow as ada" }).click();
   await page.waitForURL(`${redirect}?*`);
   const back = new URL(page.url());
   assert.equal(back.searchParams.get("state"), "s");
-  assert.equal(back.searchParams.get("iss"), `${world.url}/files`);
+  assert.equal(back.searchParams.get("iss"), `${world.https}/files`);
   const token = await fetch(`${world.url}/files/token`, {
     method: "POST",
     body: new URLSearchParams({
@@ -106,19 +230,7 @@ test("a caller consents to a client that does its own OAuth", async () => {
       code_verifier: verifier,
     }),
   }).then((response) => response.json());
-  assert.equal(await listTools(token.access_token), 200);
-});
-
-test("a page that frames the gateway's shows nothing", async () => {
-  const framing = await context.newPage();
-  await framing.route("http://127.0.0.1:1/", (route) =>
-    route.fulfill({ contentType: "text/html", body: `<iframe src="${world.url}/connect/files"></iframe>` }),
-  );
-  await framing.goto("http://127.0.0.1:1/");
-  const frame = framing.frames()[1];
-  await framing.waitForLoadState("networkidle");
-  assert.equal(await frame.getByLabel("Your Grantway access key").count(), 0);
-  await framing.close();
+  assert.equal(await whoami(token.access_token), "ada");
 });
 
 test("nothing was written to the console, no policy was broken, no secret appeared", () => browser.assertClean());

@@ -36,8 +36,10 @@ const (
 	// CSRFHeader must be on every request that changes something and is
 	// authenticated by the cookie. A page of another origin cannot set it.
 	CSRFHeader = "X-Grantway-CSRF"
-	// kvEnded + session id in KV CONFIG marks a session that was signed out.
+	// kvEnded + session id in KV CONFIG marks a session that was signed out; kvLeft + the hash of
+	// a person's id holds when the person signed out everywhere.
 	kvEnded = "session-ended/"
+	kvLeft  = "person-left/"
 )
 
 // Session is a browser's sign-in. It is kept by the browser alone, sealed.
@@ -68,13 +70,17 @@ type Sessions struct {
 	keyring *seal.Keyring // nil: nobody can sign in
 	kv      platform.KV
 	ended   *recall.Cache[bool]
+	left    *recall.Cache[time.Time] // when a person last signed out everywhere
 	tries   limiter
 }
 
 // NewSessions makes the authenticator around keys.
 func NewSessions(p platform.Platform, keys *Keys, keyring *seal.Keyring) *Sessions {
 	times := recall.Times{Fresh: 3 * time.Second, Stale: 5 * time.Second, Absent: 5 * time.Second}
-	return &Sessions{Keys: keys, keyring: keyring, kv: p.KV(platform.Config), ended: recall.New[bool](p.Background, times, 1024)}
+	return &Sessions{
+		Keys: keys, keyring: keyring, kv: p.KV(platform.Config),
+		ended: recall.New[bool](p.Background, times, 1024), left: recall.New[time.Time](p.Background, times, 1024),
+	}
 }
 
 var _ Authenticator = (*Sessions)(nil)
@@ -154,10 +160,26 @@ func (s *Sessions) Renew(r *http.Request, p *Principal) *http.Cookie {
 func (s *Sessions) SignOut(r *http.Request, session *Session) (*http.Cookie, error) {
 	s.ended.Put(session.ID, true, true)
 	ttl := max(time.Minute, time.Until(session.CreatedAt.Add(SessionMax)).Round(time.Second))
-	if err := s.kv.Put(r.Context(), kvEnded+session.ID, []byte("1"), ttl); err != nil {
+	return s.mark(r, kvEnded+session.ID, "1", ttl)
+}
+
+// SignOutPerson ends every session that an identity provider's word has made for the person.
+func (s *Sessions) SignOutPerson(r *http.Request, p *Principal) (*http.Cookie, error) {
+	now := time.Now().UTC()
+	s.left.Put(leftKey(p), now, true)
+	return s.mark(r, leftKey(p), now.Format(time.RFC3339Nano), SessionMax)
+}
+
+func (s *Sessions) mark(r *http.Request, key, value string, ttl time.Duration) (*http.Cookie, error) {
+	if err := s.kv.Put(r.Context(), key, []byte(value), ttl); err != nil {
 		return nil, problem.New(http.StatusServiceUnavailable, "sign_out_failed", "The session could not be ended everywhere; try again.").Because(err)
 	}
 	return s.RemovalCookie(r), nil
+}
+
+func leftKey(p *Principal) string {
+	sum := sha256.Sum256([]byte(p.ID))
+	return kvLeft + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // RemovalCookie removes the session's cookie from the browser.
@@ -254,10 +276,24 @@ func (s *Sessions) person(ctx context.Context, session *Session, over error) (*P
 		return nil, over
 	}
 	since, err := s.PeopleSince(ctx)
+	var left time.Time
+	if err == nil {
+		key := leftKey(session.Person)
+		left, _, err = s.left.Get(ctx, key, func(ctx context.Context) (at time.Time, found bool, err error) {
+			b, err := s.kv.Get(ctx, key)
+			if isAbsent(err) {
+				return at, false, nil
+			}
+			if err == nil {
+				at, err = time.Parse(time.RFC3339Nano, string(b))
+			}
+			return at, err == nil, err
+		})
+	}
 	if err != nil {
 		return nil, problem.New(http.StatusServiceUnavailable, "session_unverified", "The session cannot be checked now; try again.").Because(err)
 	}
-	if since.IsZero() || !session.CreatedAt.After(since) {
+	if since.IsZero() || !session.CreatedAt.After(since) || !session.CreatedAt.After(left) {
 		return nil, over
 	}
 	return withSession(session.Person, session), nil
@@ -300,8 +336,9 @@ func csrfRejected() *problem.Problem {
 
 // foreignOrigin reports whether a browser says that another site sends this request.
 func foreignOrigin(r *http.Request) bool {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
-		return true
+	// The browser's own word comes first: behind a proxy the Host may be another than the page's.
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site != "same-origin" && site != "none"
 	}
 	origin := r.Header.Get("Origin")
 	if origin == "" {

@@ -95,7 +95,13 @@ func (a *API) signOut(w http.ResponseWriter, r *http.Request) error {
 	if p.Session() == nil {
 		return problem.New(http.StatusNotFound, "no_session", "This request presents a key, not a session.")
 	}
-	cookie, err := a.Sessions.SignOut(r, p.Session())
+	var cookie *http.Cookie
+	var err error
+	if everywhere != nil && *everywhere {
+		cookie, err = a.Sessions.SignOutPerson(r, p)
+	} else {
+		cookie, err = a.Sessions.SignOut(r, p.Session())
+	}
 	if err != nil {
 		return err
 	}

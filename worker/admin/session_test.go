@@ -63,6 +63,8 @@ func TestSessionCookie(t *testing.T) {
 			}
 		})
 	}
+	assert.Equal(t, http.StatusCreated, b.do("POST", "/v1/mcp/server", strings.ReplaceAll(server, "aa", "bb"),
+		"X-Grantway-CSRF", "1", "Origin", "https://public.test", "Sec-Fetch-Site", "same-origin").StatusCode, "a proxy may change the Host")
 	assert.Equal(t, http.StatusOK, b.do("GET", "/v1/mcp/server", "").StatusCode, "reading needs no header")
 
 	out := b.do("DELETE", "/v1/session", "", "X-Grantway-CSRF", "1")
