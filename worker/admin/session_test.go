@@ -63,7 +63,7 @@ func TestSessionCookie(t *testing.T) {
 			}
 		})
 	}
-	assert.Equal(t, http.StatusCreated, b.do("POST", "/v1/mcp/server", strings.ReplaceAll(server, "aa", "bb"),
+	assert.Equal(t, http.StatusCreated, b.do("POST", "/v1/mcp/server", strings.NewReplacer(`"A"`, `"B"`, "aa", "bb").Replace(server),
 		"X-Grantway-CSRF", "1", "Origin", "https://public.test", "Sec-Fetch-Site", "same-origin").StatusCode, "a proxy may change the Host")
 	assert.Equal(t, http.StatusOK, b.do("GET", "/v1/mcp/server", "").StatusCode, "reading needs no header")
 
