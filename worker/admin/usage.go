@@ -63,10 +63,6 @@ func (a *API) getUsage(w http.ResponseWriter, r *http.Request) error {
 		GroupBy:  q.oneOf("group_by", "server", "server", "tool", "key", "none"),
 		ServerID: q.text("server_id"),
 	}
-	// The names of an earlier version.
-	if from, to := q.time("from"), q.time("to"); uq.From.IsZero() && uq.To.IsZero() {
-		uq.From, uq.To = from, to
-	}
 	if uq.To.IsZero() {
 		uq.To = time.Now()
 	}

@@ -118,10 +118,10 @@ func record(name string) *registry.Record {
 	return &registry.Record{ServerID: uuid.New(), ServerName: name, Slug: strings.ToLower(name), URL: "https://" + name + ".test/mcp", Transport: "http", AuthType: registry.AuthNone}
 }
 
-// large is a record that fills more than half of a part of the catalogue.
+// large is a record that fills a part of the catalogue by itself.
 func large(name string) *registry.Record {
 	r := record(name)
-	r.Description = strings.Repeat("x", 40<<10)
+	r.Description = strings.Repeat("x", 66<<10)
 	return r
 }
 
@@ -247,7 +247,7 @@ func TestKilledAtEveryPointOfAWrite(t *testing.T) {
 			return err
 		},
 		"grow into parts": func(ctx context.Context, c *directory.Client, _, _ *registry.Record, _ *access.Key) error {
-			_, err := c.Write(ctx, directory.Batch{Servers: []directory.ServerWrite{{Record: large("C")}, {Record: large("D")}, {Record: large("E")}}})
+			_, err := c.Write(ctx, directory.Batch{Servers: []directory.ServerWrite{{Record: large("C")}}})
 			return err
 		},
 		"rotate key": func(ctx context.Context, c *directory.Client, _, _ *registry.Record, k *access.Key) error {
@@ -321,9 +321,9 @@ func TestTheCatalogueFollowsTheServers(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	most := 0
 	var have []*registry.Record
-	for i := range 300 {
+	for i := range 150 {
 		size := []int{0, 0, 2 << 10, 20 << 10, 70 << 10}[random.IntN(5)]
-		growing := i < 120 || i > 200 && i < 230
+		growing := i < 70 || i > 110 && i < 125
 		switch n := random.IntN(10); {
 		case len(have) == 0 || growing && n < 6:
 			r := record(fmt.Sprintf("s%d", i))
@@ -408,7 +408,7 @@ func TestListsFollowTheServers(t *testing.T) {
 		}
 	}
 	var have []*registry.Record
-	for i := range 60 {
+	for i := range 30 {
 		switch n := random.IntN(3); {
 		case n == 0 || len(have) < 3:
 			r := record(fmt.Sprintf("s%02d", random.IntN(100)*100+i))

@@ -193,6 +193,8 @@ func (c *Cached) published(ctx context.Context, ref string) (*Record, error) {
 	return Decode(b)
 }
 
+// readAll reads the catalogue from KV; without one, or with one that cannot be read, it
+// asks the Directory.
 func (c *Cached) readAll(ctx context.Context, old *listing) (*listing, error) {
 	b, err := c.kv.Get(ctx, kvCatalog)
 	if err == nil {

@@ -17,7 +17,7 @@ import (
 // a first line `SEQ COUNT`, then a line per server, ordered by id: `SERVER_ID VERSION
 // STORED_RECORD`. A reader that has a record of this version need not decode the line.
 //
-// A larger one is in parts, each under kvPart and the id at which its range begins ("-":
+// A larger one is in parts, each under KVPart and the id at which its range begins ("-":
 // the first). A part's first line is `SEQ COUNT NEXT`, NEXT being where the next part begins,
 // or "-". What stands under kvCatalog is then the root: a line `parts COUNT`, and for each
 // part `START SEQ`. KV shows writes in any order and late; a reader that finds a part which
