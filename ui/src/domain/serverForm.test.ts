@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { schemas } from "../test/schemas";
+import { server } from "../test/server";
 import { destinationChanged, fieldOfPath, formOf, inputOf, problemsOf } from "./serverForm";
 
 import type { Server } from "../api/types";
@@ -23,24 +24,7 @@ const filled: ServerForm = {
   token_header_name: "X-Token",
 };
 
-const stored: Server = {
-  server_id: "1",
-  server_name: "Weather",
-  slug: "weather",
-  url: "https://mcp.example/mcp",
-  transport: "http",
-  auth_type: "oauth2",
-  oauth2_flow: "client_credentials",
-  client_id: "id",
-  token_url: "https://idp.example/token",
-  token_endpoint_auth_method: "client_secret_basic",
-  audience: "https://mcp.example",
-  allowed_tools: null,
-  version: 3,
-  has_secret: true,
-  created_at: "2026-01-01T00:00:00Z",
-  updated_at: "2026-01-01T00:00:00Z",
-};
+const stored: Server = { ...server, audience: "https://mcp.example", secrets: undefined };
 
 describe("a switch of the flow sends no stale field", () => {
   const cases: [string, Partial<ServerForm>, string[], string[]][] = [

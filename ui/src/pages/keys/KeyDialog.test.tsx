@@ -61,7 +61,8 @@ test("the tools of a server that is down are typed", async () => {
 
 test("what the schema says stands at its field, and nothing is sent", async () => {
   const { calls, name } = await open({});
-  await userEvent.type(name, "x".repeat(101));
+  await userEvent.click(name);
+  await userEvent.paste("x".repeat(101));
   await userEvent.tab();
   expect(await screen.findByText(/At most 100 characters/)).toBeInTheDocument();
   await userEvent.type(screen.getByRole("textbox", { name: "Requests per minute" }), "many");

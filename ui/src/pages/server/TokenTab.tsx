@@ -19,6 +19,7 @@ import { duration, exact } from "../../domain/time";
 import { Fact } from "./Overview";
 import classes from "./ServerPage.module.css";
 
+import type { ReactNode } from "react";
 import type { AuditRow, Explanation, Server, TokenStatus } from "../../api/types";
 
 export function TokenTab({ server }: { server: Server }) {
@@ -35,11 +36,47 @@ export function TokenTab({ server }: { server: Server }) {
   return <OwnToken server={server} />;
 }
 
+interface PurgeProps {
+  server: Server;
+  title: string;
+  action: string;
+  /** Said once it is done. */
+  after: string;
+  /** What is lost. */
+  children: ReactNode;
+}
+
+function Purge({ server, title, action, after, children }: PurgeProps) {
+  const client = useQueryClient();
+  const [asking, setAsking] = useState(false);
+  return (
+    <>
+      <Button size="compact-sm" variant="default" c="var(--bad)" onClick={() => setAsking(true)}>
+        Purge…
+      </Button>
+      <ConfirmDialog
+        opened={asking}
+        onClose={() => setAsking(false)}
+        title={title}
+        action={action}
+        run={async () => {
+          await purgeToken(server.server_id);
+          await Promise.all([
+            client.invalidateQueries({ queryKey: ["token", server.server_id] }),
+            client.invalidateQueries({ queryKey: ["audit"] }),
+          ]);
+          done(after);
+        }}
+      >
+        {children}
+      </ConfirmDialog>
+    </>
+  );
+}
+
 /** Flows in the caller's name: there is no token of the server's own to be shown. */
 function CallersTokens({ server }: { server: Server }) {
   const admin = useIsAdmin();
-  const client = useQueryClient();
-  const [purging, setPurging] = useState(false);
   return (
     <div className="columns">
       <section className="panel stack" aria-labelledby="token">
@@ -48,26 +85,18 @@ function CallersTokens({ server }: { server: Server }) {
             Tokens of callers
           </Title>
           {admin && (
-            <Button size="compact-sm" variant="default" c="var(--bad)" onClick={() => setPurging(true)}>
-              Purge…
-            </Button>
+            <Purge
+              server={server}
+              title="Purge the tokens of all callers?"
+              action="Purge tokens"
+              after="The tokens were purged. Each caller's next call fetches a new one."
+            >
+              The stored tokens of every caller of {server.server_name} are thrown away everywhere. Each caller's next
+              call has to wait for a new one, and fails if the authorization server does not give it.
+            </Purge>
           )}
         </div>
         <span className="soft">Each caller has a token of its own, for its own JWT. None belongs to the server.</span>
-        <ConfirmDialog
-          opened={purging}
-          onClose={() => setPurging(false)}
-          title="Purge the tokens of all callers?"
-          action="Purge tokens"
-          run={async () => {
-            await purgeToken(server.server_id);
-            await client.invalidateQueries({ queryKey: ["audit"] });
-            done("The tokens were purged. Each caller's next call fetches a new one.");
-          }}
-        >
-          The stored tokens of every caller of {server.server_name} are thrown away everywhere. Each caller's next call
-          has to wait for a new one, and fails if the authorization server does not give it.
-        </ConfirmDialog>
       </section>
       <section className="panel stack" aria-labelledby="timeline">
         <Title order={2} id="timeline">
@@ -84,7 +113,6 @@ function OwnToken({ server }: { server: Server }) {
   const admin = useIsAdmin();
   const client = useQueryClient();
   const status = useQuery(tokenQuery(id));
-  const [purging, setPurging] = useState(false);
   const [refreshing, setRefreshing] = useState(false);
   const again = () =>
     Promise.all([
@@ -109,9 +137,15 @@ function OwnToken({ server }: { server: Server }) {
               >
                 Refresh…
               </Button>
-              <Button size="compact-sm" variant="default" c="var(--bad)" onClick={() => setPurging(true)}>
-                Purge…
-              </Button>
+              <Purge
+                server={server}
+                title="Purge the token?"
+                action="Purge token"
+                after="The token was purged. The next call fetches a new one."
+              >
+                The stored token is thrown away everywhere. Other locations may use it for up to a minute more. The next
+                call has to wait for a new one, and fails if the authorization server does not give it.
+              </Purge>
             </div>
           )}
         </div>
@@ -136,20 +170,6 @@ function OwnToken({ server }: { server: Server }) {
           }}
         >
           Calls in flight keep the token that they have; all later ones use the new one. Nothing is lost.
-        </ConfirmDialog>
-        <ConfirmDialog
-          opened={purging}
-          onClose={() => setPurging(false)}
-          title="Purge the token?"
-          action="Purge token"
-          run={async () => {
-            await purgeToken(id);
-            await again();
-            done("The token was purged. The next call fetches a new one.");
-          }}
-        >
-          The stored token is thrown away everywhere. Other locations may use it for up to a minute more. The next call
-          has to wait for a new one, and fails if the authorization server does not give it.
         </ConfirmDialog>
       </section>
       <section className="panel stack" aria-labelledby="timeline">
