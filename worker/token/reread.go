@@ -11,10 +11,6 @@ import (
 	"github.com/grantway/grantway/worker/registry"
 )
 
-// rereadPause is the shortest time between two readings of one record because of refused
-// clients, in one instance.
-const rereadPause = time.Second
-
 // reread is one reading of a record, for all who wait for it.
 type reread struct {
 	at   time.Time
@@ -43,7 +39,7 @@ func (e *Engine) newer(ctx context.Context, p *plan, err error) *plan {
 	}
 	p.mu.Lock()
 	r := p.reread
-	if r == nil || time.Since(r.at) > rereadPause {
+	if r == nil || time.Since(r.at) > e.settings.RecordReread {
 		r = &reread{at: time.Now(), done: make(chan struct{})}
 		p.reread = r
 		e.platform.Background(ctx, func(ctx context.Context) {
