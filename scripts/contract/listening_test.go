@@ -44,7 +44,10 @@ func (s *changing) say(message string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.open {
-		c <- message
+		select {
+		case c <- message:
+		default: // it is not read any more
+		}
 	}
 }
 
@@ -267,6 +270,20 @@ func TestListenToEveryServer(t *testing.T) {
 	assert.NotZero(t, polled.lists.Load(), "its list is looked at")
 	modern.leave()
 	legacy.leave()
+	all := make(chan struct{})
+	defer close(all)
+	go func() { // workerd notices at a write that a client has left
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			servers["modern0"].say(toolsChanged)
+			select {
+			case <-tick.C:
+			case <-all:
+				return
+			}
+		}
+	}()
 	for name, s := range servers {
 		for range 2 {
 			s.mustLeave(t, name)
