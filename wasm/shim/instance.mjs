@@ -340,7 +340,6 @@ export class Instance {
     owner.beat = owner.begun + order.timeout;
     owner.ctx.waitUntil(owner.response.promise);
     const timer = setTimeout(() => this.#settle(owner, call, undefined, "timeout\nno answer in time"), order.timeout);
-    if (owner.request) order.init.signal = owner.request.signal;
     fetch(order.url, order.init).then(
       (answer) => {
         clearTimeout(timer);

@@ -67,8 +67,16 @@ type Keys struct {
 }
 
 type known struct {
-	key       *Key
-	principal *Principal
+	key            *Key
+	principal      *Principal
+	hash, previous []byte // decoded
+}
+
+func know(key *Key) *known {
+	kn := &known{key: key, principal: key.Principal()}
+	kn.hash, _ = hex.DecodeString(key.Hash)
+	kn.previous, _ = hex.DecodeString(key.PreviousHash)
+	return kn
 }
 
 type keyEdit struct {
@@ -160,7 +168,7 @@ func (k *Keys) Remembered(secret string) *Principal {
 		return nil
 	}
 	kn, ok := k.keys.Fresh(string(sum[:]))
-	if !ok || !kn.key.opens(sum, time.Now()) || usable(kn.key) != nil {
+	if !ok || !kn.opens(sum, time.Now()) || usable(kn.key) != nil {
 		return nil
 	}
 	k.touch(kn.key.ID)
@@ -175,7 +183,7 @@ func (k *Keys) lookup(ctx context.Context, sum [sha256.Size]byte) (*known, error
 	}
 	// The stored hash is compared again in constant time: a store that answers
 	// another row than the one asked for must not let anybody in.
-	if !exists || !kn.key.opens(sum, time.Now()) {
+	if !exists || !kn.opens(sum, time.Now()) {
 		return nil, wrongKey()
 	}
 	if err := usable(kn.key); err != nil {
@@ -198,12 +206,9 @@ func (k *Keys) byHash(ctx context.Context, sum [sha256.Size]byte) (*Principal, t
 	return kn.principal, kn.key.SignedInSince, nil
 }
 
-func (k *Key) opens(sum [sha256.Size]byte, now time.Time) bool {
-	equal := func(h string) bool {
-		b, err := hex.DecodeString(h)
-		return err == nil && subtle.ConstantTimeCompare(b, sum[:]) == 1
-	}
-	return equal(k.Hash) || k.PreviousExpiresAt != nil && now.Before(*k.PreviousExpiresAt) && equal(k.PreviousHash)
+func (kn *known) opens(sum [sha256.Size]byte, now time.Time) bool {
+	return subtle.ConstantTimeCompare(kn.hash, sum[:]) == 1 ||
+		kn.key.PreviousExpiresAt != nil && now.Before(*kn.key.PreviousExpiresAt) && subtle.ConstantTimeCompare(kn.previous, sum[:]) == 1
 }
 
 func usable(key *Key) error {
@@ -239,7 +244,7 @@ func (k *Keys) load(ctx context.Context, sum [sha256.Size]byte) (*known, bool, e
 	if key == nil {
 		return nil, false, nil
 	}
-	return &known{key, key.Principal()}, true, nil
+	return know(key), true, nil
 }
 
 func (k *Keys) published(ctx context.Context, hash string) (*Key, error) {
@@ -277,7 +282,7 @@ func (k *Keys) Edited(old, key *Key, seq int64) {
 		put(old, nil)
 	}
 	if key != nil {
-		put(key, &known{key, key.Principal()})
+		put(key, know(key))
 	}
 }
 

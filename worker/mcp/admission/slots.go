@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"maps"
 	"net/http"
 	"sync"
 
@@ -17,19 +18,37 @@ type Slots struct {
 	PerCaller int // 0: no limit
 
 	mu      sync.Mutex
-	servers map[string]int
-	callers map[string]int
+	servers tallies
+	callers tallies
+}
+
+// tallies are what is under way, by server or caller.
+type tallies map[string]*int
+
+// maxTallies is the number from which a new one makes room of those that are zero.
+const maxTallies = 4096
+
+func (t tallies) of(id string) *int {
+	n := t[id]
+	if n == nil {
+		if len(t) >= maxTallies {
+			maps.DeleteFunc(t, func(_ string, n *int) bool { return *n == 0 })
+		}
+		n = new(int)
+		t[id] = n
+	}
+	return n
 }
 
 // NewSlots makes Slots with these limits.
 func NewSlots(perServer, perCaller int) *Slots {
-	return &Slots{PerServer: perServer, PerCaller: perCaller, servers: map[string]int{}, callers: map[string]int{}}
+	return &Slots{PerServer: perServer, PerCaller: perCaller, servers: tallies{}, callers: tallies{}}
 }
 
 // Hold is one taken slot.
 type Hold struct {
 	slots          *Slots
-	server, caller string
+	server, caller *int
 }
 
 // Take takes a slot, or answers a 429. Release the hold once.
@@ -43,15 +62,16 @@ func (s *Slots) Take(rec *registry.Record, p *access.Principal) (Hold, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if limit > 0 && s.servers[rec.ServerID] >= limit {
+	server, caller := s.servers.of(rec.ServerID), s.callers.of(p.ID)
+	if limit > 0 && *server >= limit {
 		return Hold{}, busy("too_many_concurrent_requests", "Too many requests to this MCP server are under way.")
 	}
-	if s.PerCaller > 0 && s.callers[p.ID] >= s.PerCaller {
+	if s.PerCaller > 0 && *caller >= s.PerCaller {
 		return Hold{}, busy("too_many_concurrent_requests", "Too many requests of this access key are under way.")
 	}
-	s.servers[rec.ServerID]++
-	s.callers[p.ID]++
-	return Hold{s, rec.ServerID, p.ID}, nil
+	*server++
+	*caller++
+	return Hold{s, server, caller}, nil
 }
 
 // Release gives the slot back.
@@ -61,12 +81,8 @@ func (h Hold) Release() {
 	}
 	h.slots.mu.Lock()
 	defer h.slots.mu.Unlock()
-	if h.slots.servers[h.server]--; h.slots.servers[h.server] == 0 {
-		delete(h.slots.servers, h.server)
-	}
-	if h.slots.callers[h.caller]--; h.slots.callers[h.caller] == 0 {
-		delete(h.slots.callers, h.caller)
-	}
+	*h.server--
+	*h.caller--
 }
 
 func busy(code, message string) *problem.Problem {

@@ -29,7 +29,7 @@ type Era struct {
 // eras is the memory of detected eras by server_id, version of the record included.
 type eras struct {
 	mu       sync.Mutex
-	byServer map[string]*Era
+	byServer map[eraID]*Era
 }
 
 const (
@@ -39,6 +39,14 @@ const (
 	probeID  = `"grantway-discover"`
 	probeMax = 1 << 20 // largest answer of a probe, in bytes
 )
+
+// eraID is a server in one version of its record.
+type eraID struct {
+	server  string
+	version int64
+}
+
+func eraOf(rec *registry.Record) eraID { return eraID{rec.ServerID, rec.Version} }
 
 func eraKey(rec *registry.Record) string {
 	return rec.ServerID + "/" + strconv.FormatInt(rec.Version, 10)
@@ -141,7 +149,7 @@ func (c *Client) Known(rec *registry.Record) *Era {
 	}
 	c.eras.mu.Lock()
 	defer c.eras.mu.Unlock()
-	e := c.eras.byServer[eraKey(rec)]
+	e := c.eras.byServer[eraOf(rec)]
 	if e == nil || time.Since(e.Found) >= c.Limits.EraLife {
 		return nil
 	}
@@ -154,7 +162,7 @@ func (c *Client) remember(rec *registry.Record, e *Era) {
 	if len(c.eras.byServer) >= maxEras {
 		clear(c.eras.byServer)
 	}
-	c.eras.byServer[eraKey(rec)] = e
+	c.eras.byServer[eraOf(rec)] = e
 }
 
 // Forget makes the next use probe again: the server did not behave as remembered.
@@ -163,7 +171,7 @@ func (c *Client) Forget(ctx context.Context, rec *registry.Record) {
 		return
 	}
 	c.eras.mu.Lock()
-	delete(c.eras.byServer, eraKey(rec))
+	delete(c.eras.byServer, eraOf(rec))
 	c.eras.mu.Unlock()
 	if c.KV != nil {
 		if err := c.KV.Delete(ctx, kvEra+eraKey(rec)); err != nil {

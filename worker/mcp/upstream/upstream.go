@@ -77,7 +77,7 @@ func New(c Config) *Client {
 		panic("upstream: client info: " + err.Error())
 	}
 	u := &Client{Config: c, clientInfo: info, urls: map[string]*url.URL{}}
-	u.eras.byServer = map[string]*Era{}
+	u.eras.byServer = map[eraID]*Era{}
 	u.sessions.byKey = map[sessionKey]*session{}
 	u.probes.Background = c.Background
 	u.openings.Background = c.Background
