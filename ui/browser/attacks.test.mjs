@@ -28,7 +28,8 @@ before(async () => {
   key = (await api(world, "POST", "/v1/keys", { name: "alice", all_servers: true })).body;
   browser.secret(key.key, "body of POST /connect", "fields");
   context = await browser.newContext({
-    provokes: /CORS policy|Content Security Policy|frame-ancestors|Refused to|net::ERR_|X-Frame-Options|Framing|was not explicitly set/,
+    provokes:
+      /CORS policy|Content Security Policy|frame-ancestors|Refused to|net::ERR_|X-Frame-Options|Framing|was not explicitly set/,
   });
   page = await context.newPage();
   await signIn(page, world);
