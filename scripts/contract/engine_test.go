@@ -169,6 +169,11 @@ func TestCrowd(t *testing.T) {
 	assert.Equal(t, 2, u.mints())
 	t.Logf("200 callers with a revoked token over %d instances: %d mint, 0 failed calls", w.instances, u.mints()-1)
 
+	// So long after, a refused token is not one more of a row that the upstream refuses. The burst tells each instance the record.
+	w.advance(t, 3*time.Minute)
+	require.Empty(t, w.burst(t, server.id, 200))
+	require.Equal(t, 2, u.mints())
+
 	// The secret is changed there and here at once, and every instance but one has the old copy of the record.
 	next := "next:" + rand.Text()
 	u.idp.RotateSecret(u.client.ID, next, false)

@@ -81,6 +81,9 @@ func goodEnvironment() map[string]string {
 		"GRANTWAY_SEALING_KEY":    base64.StdEncoding.EncodeToString(sealingKey),
 		"GRANTWAY_ADMIN_KEY":      "gw_" + rand.Text() + rand.Text(),
 		"GRANTWAY_ALLOW_LOOPBACK": "true",
+		// Instances hear of a purge elsewhere after these.
+		"GRANTWAY_FAILURE_RECHECK_SECONDS": "0.1",
+		"GRANTWAY_TOKEN_RECHECK_SECONDS":   "1",
 	}
 }
 

@@ -49,6 +49,7 @@ type Settings struct {
 	MisconfiguredLife time.Duration // first pause of class misconfigured
 	MisconfiguredCap  time.Duration // longest pause of class misconfigured
 	RetryAfterCap     time.Duration // longest Retry-After that is obeyed
+	FailureRecheck    time.Duration // how long an instance answers with the minter's failure without asking it
 	RecordReread      time.Duration // shortest time between readings of a record because of a refused client
 
 	// Upstream answers.

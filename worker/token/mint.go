@@ -66,7 +66,8 @@ func (e *Engine) mintLocally(ctx context.Context, s *slot, t *target, why Cause,
 		s.failures++
 		n := s.failures
 		s.mu.Unlock()
-		s.fail(f, time.Now().Add(e.pause(f, n)))
+		until := time.Now().Add(e.pause(f, n))
+		s.fail(f, until, until)
 		return nil, f
 	}
 	s.mu.Lock()

@@ -59,11 +59,11 @@ func (e *Engine) askMinter(ctx context.Context, s *slot, t *target, why Cause, h
 	}
 	s.raise(a.Generation)
 	if a.Failure != nil && a.Failure.Code == codeUpstreamRefuses {
-		s.refuse(a.Failure, time.UnixMilli(a.NotBefore))
+		s.refuse(a.Failure, earlier(time.UnixMilli(a.NotBefore), time.Now().Add(e.settings.FailureRecheck)))
 		return nil, a.Failure
 	}
 	if a.Failure != nil && a.Sealed == nil {
-		s.fail(a.Failure, time.UnixMilli(a.NotBefore))
+		s.fail(a.Failure, time.UnixMilli(a.NotBefore), time.Now().Add(e.settings.FailureRecheck))
 		return nil, a.Failure
 	}
 	v, err := e.store.open(a.Sealed, t)
@@ -76,6 +76,13 @@ func (e *Engine) askMinter(ctx context.Context, s *slot, t *target, why Cause, h
 	}
 	en.behind, en.behindUntil = a.Failure, time.UnixMilli(a.NotBefore)
 	return en, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // callMinter sends one message to a MINTER object. A reset object is asked a second

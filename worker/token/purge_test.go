@@ -175,6 +175,34 @@ func TestTheLeaderMayLeave(t *testing.T) {
 	})
 }
 
+// A purge ends a failure everywhere: an instance that has heard of it asks again before its time.
+func TestPurgeEndsAFailureElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		rec, all := w.record(), w.instances(2)
+		w.fail(func(int, *http.Request, url.Values) *http.Response {
+			resp := reply(429, "", "")
+			resp.Header.Set("Retry-After", "3600")
+			return resp
+		})
+		_, _, err := call(all[0], rec)
+		require.Equal(t, "idp_rate_limited", problemOf(t, err).Code)
+		w.fail(nil)
+		time.Sleep(time.Minute)
+		_, _, err = call(all[0], rec)
+		require.Equal(t, "idp_rate_limited", problemOf(t, err).Code, "the minter obeys Retry-After")
+		require.Equal(t, 1, w.mintCount())
+
+		_, err = all[1].Purge(context.Background(), rec)
+		require.NoError(t, err)
+		time.Sleep(5 * time.Second)
+		status, _, err := call(all[0], rec)
+		require.NoError(t, err)
+		assert.Equal(t, 200, status)
+		assert.Equal(t, 2, w.mintCount())
+	})
+}
+
 func TestRefreshMintsNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -165,7 +165,7 @@ func (e *Engine) fetch(ctx context.Context, s *slot, t *target, why Cause, rejec
 		return nil, tier, errOvertaken
 	}
 	if en.behind != nil {
-		s.fail(en.behind, en.behindUntil)
+		s.fail(en.behind, en.behindUntil, time.Now().Add(e.settings.FailureRecheck))
 	}
 	return en, tier, nil
 }

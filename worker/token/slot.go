@@ -19,6 +19,7 @@ type slot struct {
 	flight     *flight
 	failure    *oauth.Failure // of the last attempt, nil after a success
 	notBefore  time.Time      // no attempt before
+	heardUntil time.Time      // a failure of the minter's is answered until then without asking it
 	failures   int            // in a row, of mints by this instance
 	generation int64          // tokens of an older one are void
 
@@ -90,17 +91,19 @@ func (s *slot) refusing(now time.Time) *oauth.Failure {
 	return nil
 }
 
-func (s *slot) fail(f *oauth.Failure, until time.Time) {
+// fail keeps a failure. The minter's one, which may end before its time by a purge, is
+// answered until heardUntil only.
+func (s *slot) fail(f *oauth.Failure, until, heardUntil time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failure, s.notBefore = f, until
+	s.failure, s.notBefore, s.heardUntil = f, until, heardUntil
 }
 
 // failing answers the failure that still stands, and until when.
 func (s *slot) failing(now time.Time) (*oauth.Failure, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.failure != nil && now.Before(s.notBefore) {
+	if s.failure != nil && now.Before(s.notBefore) && now.Before(s.heardUntil) {
 		return s.failure, s.notBefore
 	}
 	return nil, time.Time{}
