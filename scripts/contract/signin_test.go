@@ -137,9 +137,22 @@ func TestSignIn(t *testing.T) {
 				assert.NotContains(t, c.Name, "session", name)
 			}
 		}
+		eve := newBrowser(t)
+		p.claims = map[string]any{"groups": []string{"guests"}}
+		resp, _ := eve.get(w.url + "/signin")
+		r, err := http.NewRequest("GET", eve.authorize(resp.Header.Get("Location")), nil)
+		require.NoError(t, err)
+		r.Header.Set("Accept", "text/html")
+		resp, page := eve.do(r)
+		assert.Equal(t, http.StatusForbidden, resp.StatusCode)
+		assert.Equal(t, "text/html; charset=utf-8", resp.Header.Get("Content-Type"), "a person is told on a page")
+		for _, text := range []string{"sign_in_not_granted", "nothing is granted to you", resp.Header.Get("X-Request-Id"), `href="/ui/"`} {
+			assert.Contains(t, page, text)
+		}
+
 		p.claims = map[string]any{}
 		mallory := newBrowser(t)
-		resp, _ := mallory.get(w.url + "/signin")
+		resp, _ = mallory.get(w.url + "/signin")
 		back := mallory.authorize(resp.Header.Get("Location"))
 		resp, _ = newBrowser(t).get(back)
 		assert.Equal(t, http.StatusBadRequest, resp.StatusCode, "another browser: login CSRF")

@@ -86,10 +86,17 @@ func (h *Handler) leave(w http.ResponseWriter, to, host string) {
 	h.page(w, http.StatusOK, "Continue", paragraph("You are being sent to "+host+"."), link(to, "Continue to "+host))
 }
 
-// failPage shows a problem to a person.
-func (h *Handler) failPage(w http.ResponseWriter, r *http.Request, err error) {
+// failPage shows a problem to a person; before is shown ahead of the way to the connections.
+func (h *Handler) failPage(w http.ResponseWriter, r *http.Request, err error, before ...piece) {
 	p := problem.From(err)
-	h.page(w, p.Status, "This did not work", paragraph(p.Message), facts("Code", p.Code, "Request", problem.RequestID(r.Context())), link(ConnectPath, "Connections"))
+	p.SetHeader(w.Header())
+	h.page(w, p.Status, "This did not work", paragraph(p.Message), facts("Code", p.Code, "Request", problem.RequestID(r.Context())), join(before), link(ConnectPath, "Connections"))
+}
+
+// SignInFailed shows a person why there is no session, with the way back to the UI, which asks
+// to sign in.
+func (h *Handler) SignInFailed(w http.ResponseWriter, r *http.Request, err error) {
+	h.failPage(w, r, err, link("/ui/", "Back to sign in"))
 }
 
 // style is the pages' style sheet.

@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 )
 
@@ -66,6 +67,14 @@ func From(err error) *Problem {
 	return New(http.StatusInternalServerError, "internal_error", "The gateway failed; the log has the reason under this request id.").Because(err)
 }
 
+// SetHeader puts what the problem says by headers into those of a response.
+func (p *Problem) SetHeader(h http.Header) {
+	maps.Copy(h, p.Header)
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", itoa(p.RetryAfter))
+	}
+}
+
 type requestIDKey struct{}
 
 // WithRequestID puts the request's id into the context.
@@ -94,12 +103,7 @@ type inner struct {
 func Write(w http.ResponseWriter, r *http.Request, err error) {
 	p := From(err)
 	h := w.Header()
-	for k, v := range p.Header {
-		h[k] = v
-	}
-	if p.RetryAfter > 0 {
-		h.Set("Retry-After", itoa(p.RetryAfter))
-	}
+	p.SetHeader(h)
 	b, merr := json.Marshal(body{inner{p.Code, p.Message, RequestID(r.Context()), p.Fields}})
 	if merr != nil {
 		b = []byte(`{"error":{"code":"internal_error","message":"The gateway failed."}}`)

@@ -6,6 +6,8 @@
 //	GET /signin/callback   ends it
 //	GET /signin/status     {"enabled": true}
 //
+// A browser that is refused is shown a page, other clients get JSON.
+//
 // What is under way is kept in a cookie of five minutes, sealed: the browser can neither read
 // nor make it, and it is the proof that the browser is the same one.
 package signin
@@ -58,8 +60,10 @@ type Config struct {
 	// for administrators and viewers.
 	Welcome     func(http.ResponseWriter, *http.Request, *access.Principal) error
 	ConnectPath string
-	Audit       func(context.Context, audit.Entry)
-	Log         *slog.Logger
+	// Fail shows a person why signing in failed.
+	Fail  func(w http.ResponseWriter, r *http.Request, err error)
+	Audit func(context.Context, audit.Entry)
+	Log   *slog.Logger
 }
 
 // Handler serves the three paths.
@@ -96,6 +100,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		h.Log.WarnContext(r.Context(), "sign-in failed", slog.String("code", problem.From(err).Code), slog.String("request_id", problem.RequestID(r.Context())))
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			h.Fail(w, r, err)
+			return
+		}
 		problem.Write(w, r, err)
 	}
 }
