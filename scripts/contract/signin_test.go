@@ -180,6 +180,44 @@ func TestSignIn(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
 }
 
+// Signing out everywhere at one browser ends the same person's session at another within the
+// documented bound, nobody else's, and does not keep the person from signing in again.
+func TestSignOutEverywhere(t *testing.T) {
+	w, p := newRealm(t), newProvider(t)
+	w.set("/v1/settings/sign-in", `{"issuer":"`+p.URL+`","client_id":"ui","client_secret":"ui-secret","grants":[{"claim":"groups","value":"ops","role":"viewer"}]}`, `{"issuer":""}`)
+	signedIn := func(b *browser) int {
+		resp, _ := b.get(w.url + "/v1/session")
+		return resp.StatusCode
+	}
+	come := func(b *browser, subject string) {
+		t.Helper()
+		p.claims = map[string]any{"sub": subject}
+		resp, body := w.signIn(b, p)
+		require.Equal(t, http.StatusSeeOther, resp.StatusCode, body)
+		require.Equal(t, http.StatusOK, signedIn(b))
+	}
+	office, home, other := newBrowser(t), newBrowser(t), newBrowser(t)
+	come(office, "ada")
+	come(home, "ada")
+	come(other, "bob")
+	ours := mustURL(t, w.url)
+	stolen := office.http.Jar.Cookies(ours) // the browser is told to forget it, a thief is not
+
+	r, err := http.NewRequest("DELETE", w.url+"/v1/session?everywhere=true", nil)
+	require.NoError(t, err)
+	r.Header.Set("X-Grantway-CSRF", "1")
+	resp, body := office.do(r)
+	require.Equal(t, http.StatusNoContent, resp.StatusCode, body)
+	thief := newBrowser(t)
+	thief.http.Jar.SetCookies(ours, stolen)
+	for name, b := range map[string]*browser{"at the office": office, "at home": home, "a copied cookie": thief} {
+		assert.Eventually(t, func() bool { return signedIn(b) == http.StatusUnauthorized }, 65*time.Second, 200*time.Millisecond, name)
+	}
+	assert.Equal(t, http.StatusOK, signedIn(other), "another person's session")
+	come(home, "ada")
+	assert.Equal(t, http.StatusUnauthorized, signedIn(thief))
+}
+
 // A caller who has no access key: the identity provider's word opens the connections page,
 // and what is connected there serves the same person's access tokens.
 func TestPersonConnects(t *testing.T) {
