@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAttacksAreTested: docs/security.md names a test for each attack, and there is a test of each name.
+// TestAttacksAreTested: docs/security.md names a test for each attack, of Go or of ui/browser/attacks.test.mjs, and there is a
+// test of each name.
 func TestAttacksAreTested(t *testing.T) {
 	if hostName != "memory" {
 		return // nothing of it is the host's
@@ -39,6 +40,9 @@ func TestAttacksAreTested(t *testing.T) {
 	}))
 	_, attacks, found := strings.Cut(string(text), "## Attacks on callers' tokens")
 	require.True(t, found)
+	inBrowser, err := os.ReadFile("../../ui/browser/attacks.test.mjs")
+	require.NoError(t, err)
+	browserTest := regexp.MustCompile(`attacks\.test\.mjs \(([^)]+)\)`)
 	rows, named := 0, ""
 	for line := range strings.SplitSeq(attacks, "\n") {
 		cells := strings.Split(line, " | ")
@@ -50,11 +54,17 @@ func TestAttacksAreTested(t *testing.T) {
 		if strings.HasPrefix(cells[2], "the same") {
 			tests = append(tests, named)
 		}
-		require.NotEmpty(t, tests, line)
+		browserTests := browserTest.FindAllStringSubmatch(cells[2], -1)
+		require.NotZero(t, len(tests)+len(browserTests), line)
+		for _, m := range browserTests {
+			assert.Contains(t, string(inBrowser), "\ntest(\""+m[1]+"\",", "no test of this name: %s", line)
+		}
 		for _, name := range tests {
 			assert.True(t, there[name], "no test %s: %s", name, line)
 		}
-		named = tests[0]
+		if len(tests) > 0 {
+			named = tests[0]
+		}
 	}
 	assert.Greater(t, rows, 45)
 }
