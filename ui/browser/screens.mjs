@@ -131,6 +131,26 @@ export const dialogs = [
       await page.getByText("Let Grantway make one").waitFor();
     },
   ],
+  [
+    "connected",
+    async (page, world) => {
+      // The page closes its window, which a window of the test does not let happen without a word on the console.
+      await page.addInitScript(() => {
+        if (location.pathname === "/ui/connected") window.close = () => undefined;
+      });
+      await open(page, world, "/connected", "Connected");
+    },
+  ],
+  [
+    "sign-in-provider-new",
+    async (page, world) => {
+      const section = await provider(page, world);
+      await section.getByRole("button", { name: "Add a grant" }).click();
+      await section.getByRole("textbox", { name: "Issuer" }).fill("not a URL");
+      await page.keyboard.press("Enter");
+      await section.getByText("Enter the client ID.").waitFor();
+    },
+  ],
   ["not-found", async (page, world) => open(page, world, "/nothing", /not found|nothing/i)],
 ];
 
@@ -139,6 +159,12 @@ async function narrow(page, world) {
   await open(page, world, "/", "MCP servers");
   await page.getByRole("button", { name: "Open the navigation" }).click();
   await page.getByRole("dialog").waitFor();
+}
+
+/** The section of the settings that names the OpenID provider. */
+export async function provider(page, world) {
+  await open(page, world, "/settings", "Settings");
+  return page.getByRole("region", { name: "Signing in with OpenID" });
 }
 
 async function dialogOf(page, world, path, heading, button) {

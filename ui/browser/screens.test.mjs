@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
-import { dialogs, furnish, screens } from "./screens.mjs";
+import { dialogs, furnish, provider, screens } from "./screens.mjs";
 import { api, session, signIn, startBrowser, startWorld } from "./world.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -41,6 +41,10 @@ async function check(name) {
       (t) => [t, undefined].includes(document.documentElement.dataset.mantineColorScheme),
       theme,
     );
+    // A colour that is on its way to the theme's has another contrast.
+    await page.evaluate(() => {
+      for (const a of document.getAnimations()) if (a instanceof CSSTransition) a.finish();
+    });
     await page.evaluate(axe);
     const found = await page.evaluate((r) => window.axe.run({ runOnly: r }), rules);
     const problems = found.violations.map(
@@ -76,6 +80,20 @@ for (const [name, go] of [...screens, ...dialogs]) {
   });
 }
 
+test("an OpenID provider", async () => {
+  await page.setViewportSize(WIDE);
+  const grants = [{ claim: "groups", value: "operators", role: "admin" }];
+  const { status } = await api(world, "PUT", "/v1/settings/sign-in", { issuer: world.issuer, client_id: "ui", grants });
+  assert.equal(status, 200);
+  const section = await provider(page, world);
+  await section.getByText("On", { exact: true }).waitFor();
+  await section.getByRole("group", { name: "Grant 1" }).waitFor();
+  await check("sign-in provider");
+  await section.getByRole("button", { name: "Turn off…" }).click();
+  await page.getByRole("dialog").waitFor();
+  await check("sign-in provider, turning it off");
+});
+
 test("the session has ended", async () => {
   await page.setViewportSize(WIDE);
   await page.goto(`${world.url}/ui/keys`);
@@ -84,6 +102,15 @@ test("the session has ended", async () => {
   await page.getByRole("navigation").getByRole("link", { name: "Audit" }).click();
   await page.getByRole("dialog", { name: "Your session has ended" }).waitFor();
   await check("session ended");
+});
+
+test("signing in at a provider", async () => {
+  await page.goto(`${world.url}/ui/`);
+  await page.getByRole("button", { name: "Sign in with your organization" }).waitFor();
+  await check("sign-in, with a provider");
+  await page.goto(`${world.url}/signin/callback?state=unknown&code=x`);
+  await page.getByText("was not begun in this browser").waitFor();
+  await check("sign-in at the provider, refused");
 });
 
 test("the pages of /connect and of consent", async () => {
