@@ -11,6 +11,7 @@ import { useUnsaved } from "../../components/LeaveDialog";
 import { done } from "../../components/notices";
 import { PageHeader } from "../../components/PageHeader";
 import { placeProblems } from "../../components/placeProblems";
+import { SubmitButton } from "../../components/SubmitButton";
 import { resolverOf } from "../../domain/resolver";
 import { fieldOfPath, formOf, inputOf, problemsOf } from "../../domain/serverForm";
 import { Access } from "./Access";
@@ -123,9 +124,7 @@ function ServerFormView({ stored: first, schemas }: { stored?: Server; schemas: 
             </ErrorPanel>
           )}
           <div className={classes.save}>
-            <Button type="submit" loading={save.isPending}>
-              {stored ? "Save changes" : "Add server"}
-            </Button>
+            <SubmitButton loading={save.isPending}>{stored ? "Save changes" : "Add server"}</SubmitButton>
             <Button
               variant="default"
               renderRoot={(p) =>

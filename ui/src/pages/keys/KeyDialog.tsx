@@ -9,6 +9,7 @@ import { ErrorPanel } from "../../components/ErrorPanel";
 import { Check, Choice, Tags, Text } from "../../components/fields";
 import { useUnsaved } from "../../components/LeaveDialog";
 import { fieldOf, placeProblems } from "../../components/placeProblems";
+import { SubmitButton } from "../../components/SubmitButton";
 import { keyForm, keyInput } from "../../domain/keyForm";
 import { roleLabels } from "../../domain/keys";
 import { fieldMessage, resolverOf } from "../../domain/resolver";
@@ -138,9 +139,7 @@ function Opened({ stored, servers, preset, onClose, onSaved, schemas }: Props & 
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
-            <Button type="submit" loading={save.isPending}>
-              {stored ? "Save key" : "Create key"}
-            </Button>
+            <SubmitButton loading={save.isPending}>{stored ? "Save key" : "Create key"}</SubmitButton>
           </div>
         </form>
       </FormProvider>

@@ -1,4 +1,4 @@
-import { Button, Title } from "@mantine/core";
+import { Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { FormProvider, useForm } from "react-hook-form";
@@ -10,6 +10,7 @@ import { Check, Text } from "../../components/fields";
 import { useUnsaved } from "../../components/LeaveDialog";
 import { done } from "../../components/notices";
 import { fieldOf, placeProblems } from "../../components/placeProblems";
+import { SubmitButton } from "../../components/SubmitButton";
 import { fieldMessage, resolverOf } from "../../domain/resolver";
 import { numberOf } from "../../domain/serverForm";
 
@@ -105,9 +106,9 @@ export function General({ settings, schemas }: { settings: Settings; schemas: Sc
         {unplaced && <ErrorPanel title="The settings were not saved" error={unplaced} />}
         {admin && (
           <div className="row">
-            <Button type="submit" loading={save.isPending} disabled={!isDirty}>
+            <SubmitButton loading={save.isPending} disabled={!isDirty}>
               Save settings
-            </Button>
+            </SubmitButton>
             {isDirty && <span className="soft">Not saved yet</span>}
           </div>
         )}

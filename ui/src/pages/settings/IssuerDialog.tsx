@@ -9,6 +9,7 @@ import { Check, Tags, Text, useProblem } from "../../components/fields";
 import { useUnsaved } from "../../components/LeaveDialog";
 import { done } from "../../components/notices";
 import { fieldOf, placeProblems } from "../../components/placeProblems";
+import { SubmitButton } from "../../components/SubmitButton";
 import { issuerForm, issuerOf } from "../../domain/claims";
 import { fieldMessage, resolverOf } from "../../domain/resolver";
 import { Grants } from "./Grants";
@@ -151,9 +152,7 @@ export function IssuerDialog({ list, at, schemas, onClose, onSaved }: Props) {
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
-            <Button type="submit" loading={save.isPending}>
-              Save issuer
-            </Button>
+            <SubmitButton loading={save.isPending}>Save issuer</SubmitButton>
           </div>
         </form>
       </FormProvider>

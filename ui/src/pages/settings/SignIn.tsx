@@ -12,6 +12,7 @@ import { Secret, Tags, Text } from "../../components/fields";
 import { useUnsaved } from "../../components/LeaveDialog";
 import { done } from "../../components/notices";
 import { fieldOf, placeProblems } from "../../components/placeProblems";
+import { SubmitButton } from "../../components/SubmitButton";
 import { Tag } from "../../components/Tag";
 import { signInForm, signInOf } from "../../domain/claims";
 import { fieldMessage, resolverOf } from "../../domain/resolver";
@@ -126,9 +127,9 @@ function ProviderForm({ stored, schemas }: { stored: SignInProvider; schemas: Sc
         {unplaced && <ErrorPanel title="The provider was not saved" error={unplaced} />}
         {admin && (
           <div className="row">
-            <Button type="submit" loading={save.isPending} disabled={!isDirty}>
+            <SubmitButton loading={save.isPending} disabled={!isDirty}>
               {stored.issuer ? "Save provider" : "Turn on"}
-            </Button>
+            </SubmitButton>
             {stored.issuer && (
               <Button variant="default" c="var(--bad)" onClick={() => setEnding(true)}>
                 Turn off…
