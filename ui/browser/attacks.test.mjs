@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 
-import { api, makeServer, session, signIn, startBrowser, startWorld, until } from "./world.mjs";
+import { api, consentPage, makeServer, session, signIn, startBrowser, startWorld, until } from "./world.mjs";
 
 let world, browser, context, page, evil, origins, key;
 
@@ -161,26 +161,13 @@ test("no change can be made from another origin", async () => {
 });
 
 test("no page can be framed", async () => {
-  const registered = await fetch(`${world.url}/files/register`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ client_name: "Editor", redirect_uris: ["http://127.0.0.1/cb"] }),
-  }).then((response) => response.json());
-  const consent = new URLSearchParams({
-    response_type: "code",
-    client_id: registered.client_id,
-    redirect_uri: "http://127.0.0.1/cb",
-    state: "s",
-    code_challenge: "c".repeat(43),
-    code_challenge_method: "S256",
-  });
   const paths = [
     "/ui/",
     "/ui/keys",
     "/connect",
     "/connect/files",
     "/callback?state=x&code=y",
-    `/files/authorize?${consent}`,
+    await consentPage(world, "files"),
     "/signin",
     "/signin/callback?state=x",
   ];

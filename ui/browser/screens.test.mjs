@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
 import { dialogs, furnish, provider, screens } from "./screens.mjs";
-import { api, session, signIn, startBrowser, startWorld } from "./world.mjs";
+import { api, consentPage, session, signIn, startBrowser, startWorld } from "./world.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
@@ -131,20 +131,7 @@ test("the pages of /connect and of consent", async () => {
   await page.getByText("was not begun in this browser").waitFor();
   await check("callback, refused");
 
-  const registered = await fetch(`${world.url}/calendar/register`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ client_name: "Editor", redirect_uris: ["http://127.0.0.1/cb"] }),
-  }).then((response) => response.json());
-  const query = new URLSearchParams({
-    response_type: "code",
-    client_id: registered.client_id,
-    redirect_uri: "http://127.0.0.1/cb",
-    state: "s",
-    code_challenge: "c".repeat(43),
-    code_challenge_method: "S256",
-  });
-  await page.goto(`${world.url}/calendar/authorize?${query}`);
+  await page.goto(world.url + (await consentPage(world, "calendar")));
   await page.getByText("“Editor” asks to use").waitFor();
   await check("consent");
 });

@@ -99,17 +99,7 @@ export async function startWorld({ env = {}, silent = false } = {}) {
   const run = async (more) => {
     gateway = await start(
       "hostsim",
-      [
-        "serve",
-        "--addr",
-        address,
-        "--data",
-        data,
-        "--module",
-        "build/app.wasm",
-        "--ui",
-        process.env.GRANTWAY_UI_DIST ?? "ui/dist",
-      ],
+      ["serve", "--addr", address, "--data", data, "--module", "build/app.wasm", "--ui", "ui/dist"],
       /Grantway serves at/,
       { env: { ...process.env, GRANTWAY_ADMIN_KEY: adminKey, GRANTWAY_ALLOW_LOOPBACK: "true", ...more } },
     );
@@ -309,6 +299,24 @@ export async function mcp(world, server, method, params, key) {
     ? /^data: ?(\{.*)$/m.exec(text)?.[1]
     : text;
   return { status: response.status, body: data ? JSON.parse(data) : undefined };
+}
+
+/** Registers a client at the relay of a server and answers the path of its consent page. */
+export async function consentPage(world, server) {
+  const registered = await fetch(`${world.url}/${server}/register`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ client_name: "Editor", redirect_uris: ["http://127.0.0.1/cb"] }),
+  }).then((response) => response.json());
+  const query = new URLSearchParams({
+    response_type: "code",
+    client_id: registered.client_id,
+    redirect_uri: "http://127.0.0.1/cb",
+    state: "s",
+    code_challenge: "c".repeat(43),
+    code_challenge_method: "S256",
+  });
+  return `/${server}/authorize?${query}`;
 }
 
 /** What makes a gateway behind the TLS proxy know its own address. */

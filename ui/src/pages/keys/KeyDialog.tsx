@@ -1,15 +1,15 @@
-import { Button, Loader, Modal, SegmentedControl } from "@mantine/core";
+import { Loader, Modal, SegmentedControl } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { FormProvider, useController, useForm, useFormContext, useWatch } from "react-hook-form";
+import { useController, useForm, useFormContext, useWatch } from "react-hook-form";
 
 import { createKey, updateKey } from "../../api/keys";
 import { schemasQuery } from "../../api/schemas";
 import { ErrorPanel } from "../../components/ErrorPanel";
 import { Check, Choice, Tags, Text } from "../../components/fields";
+import { FormDialog } from "../../components/FormDialog";
 import { useUnsaved } from "../../components/LeaveDialog";
 import { fieldOf, placeProblems } from "../../components/placeProblems";
-import { SubmitButton } from "../../components/SubmitButton";
 import { keyForm, keyInput } from "../../domain/keyForm";
 import { roleLabels } from "../../domain/keys";
 import { fieldMessage, resolverOf } from "../../domain/resolver";
@@ -95,56 +95,42 @@ function Opened({ stored, servers, preset, onClose, onSaved, schemas }: Props & 
       ),
   });
   return (
-    <Modal
-      opened
-      onClose={close}
-      size={760}
+    <FormDialog
       title={stored ? `Edit ${stored.name}` : "Create a key"}
-      closeButtonProps={{ "aria-label": "Close" }}
+      size={760}
+      form={form}
+      save={save}
+      submit={stored ? "Save key" : "Create key"}
+      failed="The key was not saved"
+      error={unplaced}
+      onClose={close}
+      unsaved={unsaved.dialog}
     >
-      <FormProvider {...form}>
-        <form
-          className="stack"
-          noValidate
-          onSubmit={(event) => void form.handleSubmit((values) => save.mutate(values))(event)}
-        >
-          <div className="fields">
-            <Text name="name" label="Name" required placeholder="ci-release-notes" autofocus />
-            <Text name="owner" label="Owner" placeholder="Team or person" />
-          </div>
-          <Role />
-          <Reach servers={servers} />
-          <div className="fields">
-            <Choice
-              name="life"
-              label="Expires"
-              data={
-                stored
-                  ? [{ value: "keep", label: stored.expires_at ? "As it is" : "Never (as it is)" }, ...lives]
-                  : lives
-              }
-            />
-            <Text
-              name="requests_per_minute"
-              label="Requests per minute"
-              inputMode="numeric"
-              placeholder="The gateway's default"
-            />
-            {stored && (
-              <Check name="disabled" label="Disabled" description="The key is refused until it is enabled again." />
-            )}
-          </div>
-          {unplaced && <ErrorPanel title="The key was not saved" error={unplaced} />}
-          <div className="row-apart">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <SubmitButton loading={save.isPending}>{stored ? "Save key" : "Create key"}</SubmitButton>
-          </div>
-        </form>
-      </FormProvider>
-      {unsaved.dialog}
-    </Modal>
+      <div className="fields">
+        <Text name="name" label="Name" required placeholder="ci-release-notes" autofocus />
+        <Text name="owner" label="Owner" placeholder="Team or person" />
+      </div>
+      <Role />
+      <Reach servers={servers} />
+      <div className="fields">
+        <Choice
+          name="life"
+          label="Expires"
+          data={
+            stored ? [{ value: "keep", label: stored.expires_at ? "As it is" : "Never (as it is)" }, ...lives] : lives
+          }
+        />
+        <Text
+          name="requests_per_minute"
+          label="Requests per minute"
+          inputMode="numeric"
+          placeholder="The gateway's default"
+        />
+        {stored && (
+          <Check name="disabled" label="Disabled" description="The key is refused until it is enabled again." />
+        )}
+      </div>
+    </FormDialog>
   );
 }
 

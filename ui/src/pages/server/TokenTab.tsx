@@ -98,12 +98,7 @@ function CallersTokens({ server }: { server: Server }) {
         </div>
         <span className="soft">Each caller has a token of its own, for its own JWT. None belongs to the server.</span>
       </section>
-      <section className="panel stack" aria-labelledby="timeline">
-        <Title order={2} id="timeline">
-          What happened
-        </Title>
-        <Timeline server={server} />
-      </section>
+      <Timeline server={server} />
     </div>
   );
 }
@@ -172,12 +167,7 @@ function OwnToken({ server }: { server: Server }) {
           Calls in flight keep the token that they have; all later ones use the new one. Nothing is lost.
         </ConfirmDialog>
       </section>
-      <section className="panel stack" aria-labelledby="timeline">
-        <Title order={2} id="timeline">
-          What happened
-        </Title>
-        <Timeline server={server} />
-      </section>
+      <Timeline server={server} />
       <section className="panel stack wide" aria-labelledby="explain">
         <div className="row-apart">
           <Title order={2} id="explain">
@@ -290,6 +280,17 @@ function Life({ status }: { status: TokenStatus }) {
 
 /** Everything that the audit log knows of this server's token, newest first. */
 function Timeline({ server }: { server: Server }) {
+  return (
+    <section className="panel stack" aria-labelledby="timeline">
+      <Title order={2} id="timeline">
+        What happened
+      </Title>
+      <Events server={server} />
+    </section>
+  );
+}
+
+function Events({ server }: { server: Server }) {
   const { data, error, refetch } = useQuery({
     ...auditQuery({ target: server.server_id, limit: 100 }),
     refetchInterval: 10_000,

@@ -1,15 +1,14 @@
-import { Button, Modal, MultiSelect } from "@mantine/core";
+import { MultiSelect } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { FormProvider, useController, useForm } from "react-hook-form";
+import { useController, useForm } from "react-hook-form";
 
 import { updateIssuers } from "../../api/settings";
-import { ErrorPanel } from "../../components/ErrorPanel";
 import { Check, Tags, Text, useProblem } from "../../components/fields";
+import { FormDialog } from "../../components/FormDialog";
 import { useUnsaved } from "../../components/LeaveDialog";
 import { done } from "../../components/notices";
 import { fieldOf, placeProblems } from "../../components/placeProblems";
-import { SubmitButton } from "../../components/SubmitButton";
 import { issuerForm, issuerOf } from "../../domain/claims";
 import { fieldMessage, resolverOf } from "../../domain/resolver";
 import { Grants } from "./Grants";
@@ -85,79 +84,61 @@ export function IssuerDialog({ list, at, schemas, onClose, onSaved }: Props) {
       ),
   });
   return (
-    <Modal
-      opened
-      onClose={close}
-      size={720}
+    <FormDialog
       title={stored ? "Edit an issuer" : "Add an issuer"}
-      closeButtonProps={{ "aria-label": "Close" }}
+      size={720}
+      form={form}
+      save={save}
+      submit="Save issuer"
+      failed="The issuer was not saved"
+      error={unplaced}
+      onClose={close}
+      unsaved={unsaved.dialog}
     >
-      <FormProvider {...form}>
-        <form
-          className="stack"
-          noValidate
-          onSubmit={(event) => void form.handleSubmit((values) => save.mutate(values))(event)}
-        >
-          <div className="fields">
-            <div className="wide">
-              <Text
-                name="issuer"
-                label="Issuer"
-                required
-                mono
-                autofocus
-                inputMode="url"
-                placeholder="https://idp.example.com"
-                description="iss of its tokens, and where its metadata is."
-              />
-            </div>
-            <Text
-              name="jwks_url"
-              label="JWKS URL"
-              mono
-              inputMode="url"
-              description="Blank: from the issuer's metadata."
-            />
-            <Text
-              name="name_claim"
-              label="Claim with the caller's name"
-              mono
-              placeholder="email"
-              description="Blank: sub."
-            />
-            <Tags
-              name="audiences"
-              words
-              label="Audiences"
-              description="Accepted besides the address of the endpoint called."
-              placeholder="https://gateway.example.com"
-            />
-            <Algorithms choices={schemas.choices("Issuers", "jwt_issuers", "algorithms")} />
-            <Tags
-              name="scopes_supported"
-              words
-              label="Scopes"
-              description="Told to clients in the metadata and in challenges."
-              placeholder="mcp:call"
-            />
-            <Check
-              name="cloudflare_access"
-              label="Cloudflare Access"
-              description="The token comes in Cf-Access-Jwt-Assertion; audiences hold the application's AUD tag."
-            />
-          </div>
-          <Grants />
-          {unplaced && <ErrorPanel title="The issuer was not saved" error={unplaced} />}
-          <div className="row-apart">
-            <Button variant="default" onClick={close}>
-              Cancel
-            </Button>
-            <SubmitButton loading={save.isPending}>Save issuer</SubmitButton>
-          </div>
-        </form>
-      </FormProvider>
-      {unsaved.dialog}
-    </Modal>
+      <div className="fields">
+        <div className="wide">
+          <Text
+            name="issuer"
+            label="Issuer"
+            required
+            mono
+            autofocus
+            inputMode="url"
+            placeholder="https://idp.example.com"
+            description="iss of its tokens, and where its metadata is."
+          />
+        </div>
+        <Text name="jwks_url" label="JWKS URL" mono inputMode="url" description="Blank: from the issuer's metadata." />
+        <Text
+          name="name_claim"
+          label="Claim with the caller's name"
+          mono
+          placeholder="email"
+          description="Blank: sub."
+        />
+        <Tags
+          name="audiences"
+          words
+          label="Audiences"
+          description="Accepted besides the address of the endpoint called."
+          placeholder="https://gateway.example.com"
+        />
+        <Algorithms choices={schemas.choices("Issuers", "jwt_issuers", "algorithms")} />
+        <Tags
+          name="scopes_supported"
+          words
+          label="Scopes"
+          description="Told to clients in the metadata and in challenges."
+          placeholder="mcp:call"
+        />
+        <Check
+          name="cloudflare_access"
+          label="Cloudflare Access"
+          description="The token comes in Cf-Access-Jwt-Assertion; audiences hold the application's AUD tag."
+        />
+      </div>
+      <Grants />
+    </FormDialog>
   );
 }
 
