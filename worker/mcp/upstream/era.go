@@ -30,6 +30,9 @@ type Era struct {
 type eras struct {
 	mu       sync.Mutex
 	byServer map[eraID]*Era
+	// refuted is when a server last did not behave as remembered: KV may go on answering
+	// what was believed until then, from its caches or from a write still under way.
+	refuted map[eraID]time.Time
 }
 
 const (
@@ -68,7 +71,7 @@ func (c *Client) Era(ctx context.Context, t Target) (*Era, error) {
 		if c.KV != nil {
 			if b, err := c.KV.Get(ctx, kvEra+eraKey(t.Record)); err == nil {
 				e := &Era{}
-				if json.Unmarshal(b, e) == nil && e.Version != "" && time.Since(e.Found) < c.Limits.EraLife {
+				if json.Unmarshal(b, e) == nil && e.Version != "" && time.Since(e.Found) < c.Limits.EraLife && !c.isRefuted(t.Record, e) {
 					c.remember(t.Record, e)
 					return e, nil
 				}
@@ -165,6 +168,13 @@ func (c *Client) remember(rec *registry.Record, e *Era) {
 	c.eras.byServer[eraOf(rec)] = e
 }
 
+// isRefuted reports whether the server has misbehaved since this era was found.
+func (c *Client) isRefuted(rec *registry.Record, e *Era) bool {
+	c.eras.mu.Lock()
+	defer c.eras.mu.Unlock()
+	return !e.Found.After(c.eras.refuted[eraOf(rec)])
+}
+
 // Forget makes the next use probe again: the server did not behave as remembered.
 func (c *Client) Forget(ctx context.Context, rec *registry.Record) {
 	if rec.ServerID == "" {
@@ -172,6 +182,10 @@ func (c *Client) Forget(ctx context.Context, rec *registry.Record) {
 	}
 	c.eras.mu.Lock()
 	delete(c.eras.byServer, eraOf(rec))
+	if len(c.eras.refuted) >= maxEras {
+		clear(c.eras.refuted)
+	}
+	c.eras.refuted[eraOf(rec)] = time.Now()
 	c.eras.mu.Unlock()
 	if c.KV != nil {
 		if err := c.KV.Delete(ctx, kvEra+eraKey(rec)); err != nil {

@@ -78,6 +78,7 @@ func New(c Config) *Client {
 	}
 	u := &Client{Config: c, clientInfo: info, urls: map[string]*url.URL{}}
 	u.eras.byServer = map[eraID]*Era{}
+	u.eras.refuted = map[eraID]time.Time{}
 	u.sessions.byKey = map[sessionKey]*session{}
 	u.probes.Background = c.Background
 	u.openings.Background = c.Background

@@ -316,6 +316,47 @@ func TestAnotherEraThanRemembered(t *testing.T) {
 	}
 }
 
+// TestRefutedEraInKVIsNotBelieved: KV may answer an era after it was forgotten.
+func TestRefutedEraInKVIsNotBelieved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		modern := true
+		p := memory.New(nil)
+		probe := server(func(_ *http.Request, m *jsonrpc.Message) (*http.Response, error) {
+			if modern {
+				return result(m, `{"supportedVersions":["2026-07-28"]}`)
+			}
+			return response(400, "text/plain", "")
+		})
+		client, target := newClientOn(p, probe)
+		era, err := client.Era(t.Context(), target)
+		require.NoError(t, err)
+		require.True(t, era.Modern)
+		p.Wait()
+		stale, err := client.KV.Get(t.Context(), kvEra+eraKey(target.Record))
+		require.NoError(t, err)
+
+		time.Sleep(time.Second)
+		modern = false
+		client.Forget(t.Context(), target.Record)
+		require.NoError(t, client.KV.Put(t.Context(), kvEra+eraKey(target.Record), stale, eraTTL))
+		era, err = client.Era(t.Context(), target)
+		require.NoError(t, err)
+		assert.False(t, era.Modern, "what was refuted is asked again")
+
+		p.Wait()
+		time.Sleep(client.Limits.EraLife)
+		another, target := newClientOn(p, probe)
+		modern = true
+		_, err = another.Era(t.Context(), target)
+		require.NoError(t, err)
+		p.Wait()
+		modern = false
+		era, err = client.Era(t.Context(), target)
+		require.NoError(t, err)
+		assert.True(t, era.Modern, "what another instance found later is believed")
+	})
+}
+
 // TestFailuresHaveTheirOwnCodes: a caller can tell what is wrong without an internal detail.
 func TestFailuresHaveTheirOwnCodes(t *testing.T) {
 	for code, want := range map[platform.Code]struct {
