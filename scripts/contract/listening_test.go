@@ -23,6 +23,7 @@ type changing struct {
 	mode   string // modern, legacy (with GET streams) or poll (legacy, without)
 	lists  atomic.Int64
 	tools  atomic.Value // JSON of the list
+	hold   atomic.Value // a chan struct{}: answers with the list wait until it is closed
 	left   chan struct{}
 	mu     sync.Mutex
 	open   []chan string
@@ -35,8 +36,16 @@ func newChanging(t *testing.T, g *gateway, mode string, members ...string) *chan
 	t.Helper()
 	s := &changing{mode: mode, left: make(chan struct{}, 100), calls: make(chan string, 100)}
 	s.tools.Store(`[{"name":"one","inputSchema":{"type":"object"}}]`)
+	s.holding()()
 	s.streaming = newStreaming(t, g, s.serve, members...)
 	return s
+}
+
+// holding holds answers with the list back, of what is asked for from now on, until release.
+func (s *changing) holding() (release func()) {
+	c := make(chan struct{})
+	s.hold.Store(c)
+	return func() { close(c) }
 }
 
 // say sends a message on every open stream.
@@ -87,8 +96,10 @@ func (s *changing) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Mcp-Session-Id", "session")
 		result(`{"protocolVersion":"2025-11-25",` + capabilities + `,"serverInfo":{"name":"s","version":"1"}}`)
 	case in.Method == "tools/list":
+		tools, hold := s.tools.Load().(string), s.hold.Load().(chan struct{})
 		s.lists.Add(1)
-		result(`{"resultType":"complete","tools":` + s.tools.Load().(string) + `,"ttlMs":600000,"cacheScope":"public"}`)
+		<-hold
+		result(`{"resultType":"complete","tools":` + tools + `,"ttlMs":600000,"cacheScope":"public"}`)
 	case in.Method == "resources/subscribe":
 		s.mu.Lock()
 		s.subs = append(s.subs, in.Params.URI)
@@ -236,6 +247,28 @@ func TestListChangedOnAPassedStream(t *testing.T) {
 			s.mustLeave(t)
 		})
 	}
+}
+
+// What a server was asked for before it said that its list changed is answered to who asked then, and to nobody who comes later.
+func TestListAskedForBeforeAChange(t *testing.T) {
+	g, _ := streamGateway(t)
+	s := newChanging(t, g, "modern")
+	list := func() string { return string(g.admin(t, "GET", "/mcp-rest/tools/list?server_id="+s.slug, nil).text) }
+	l := g.listen(t, "/mcp/"+s.slug, true, `{"toolsListChanged":true}`)
+	assert.Contains(t, l.next(), "acknowledged")
+	release := s.holding()
+	early := make(chan string, 1)
+	go func() { early <- list() }()
+	require.Eventually(t, func() bool { return s.lists.Load() == 1 }, 30*time.Second, 10*time.Millisecond)
+	s.holding()()
+	s.tools.Store(`[{"name":"two","inputSchema":{"type":"object"}}]`)
+	s.say(toolsChanged)
+	assert.Equal(t, toolsChanged, l.next())
+	assert.Contains(t, list(), `"two"`, "not the answer that is still under way")
+	release()
+	assert.Contains(t, <-early, `"one"`)
+	assert.Contains(t, list(), `"two"`, "a late answer does not come after a newer one")
+	assert.EqualValues(t, 2, s.lists.Load())
 }
 
 // One client's stream stands for those of all its servers: modern ones, those of the session era, and those that offer no stream.

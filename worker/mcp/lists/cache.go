@@ -19,11 +19,12 @@ import (
 type entry struct {
 	items   []json.RawMessage
 	next    *string
+	asked   time.Time // when the server was asked for it
 	until   time.Time
 	private bool
 	size    int
 	used    time.Time
-	seen    time.Time // in KV, or put there
+	checked time.Time // when it was last known that the list has not changed since
 }
 
 type cache struct {
@@ -38,10 +39,6 @@ const kvList = "list/"
 
 // minKVLife is the shortest life for which a page is worth a write to KV.
 const minKVLife = time.Minute
-
-// recheck is for how long a page that is in KV too is believed without a look there: another
-// instance may have forgotten it.
-const recheck = 30 * time.Second
 
 // authContext answers the authorization context in which a server's answers may be shared: one for
 // all callers where they all reach the server with the same credential, else the caller.
@@ -66,32 +63,38 @@ func key(t upstream.Target, method string, cursor *string) string {
 	return k
 }
 
-// remembered answers a fresh page, or nil.
-func (l *Lists) remembered(ctx context.Context, t upstream.Target, method string, cursor *string) *Page {
-	if t.Record.ServerID == "" {
-		return nil
-	}
-	k := key(t, method, cursor)
+// remembered answers a fresh page of this instance's memory, or nil.
+func (l *Lists) remembered(t upstream.Target, method string, cursor *string) *Page {
 	now := time.Now()
-	l.cache.mu.Lock()
-	e := l.cache.entries[k]
-	if e != nil && (!now.Before(e.until) || !e.seen.IsZero() && now.Sub(e.seen) >= recheck) {
-		l.cache.remove(k)
-		e = nil
-	}
-	if e != nil {
-		e.used = now
-	}
-	l.cache.mu.Unlock()
-	if e == nil && cursor == nil && l.KV != nil && l.worthKV(t) {
-		if e = l.load(ctx, t, method, k, now); e == nil {
-			return nil
-		}
-		l.cache.add(k, e, l.Limits)
-	}
-	if e == nil {
+	e := l.cache.get(key(t, method, cursor), now)
+	if e == nil || l.KV != nil && now.Sub(e.checked) >= recheck || !e.asked.After(l.changes.since(prefix(t.Record, method))) {
 		return nil
 	}
+	return e.page(now)
+}
+
+// confirmed answers a fresh page, of this instance's memory or of KV, of which KV does not say that the
+// list has changed since; or nil.
+func (l *Lists) confirmed(ctx context.Context, t upstream.Target, method string, cursor *string) *Page {
+	if l.KV == nil {
+		return nil
+	}
+	k, list := key(t, method, cursor), prefix(t.Record, method)
+	now := time.Now()
+	e := l.cache.get(k, now)
+	if e == nil && cursor == nil && l.worthKV(t) {
+		e = l.load(ctx, t, method, k, now)
+	}
+	if e == nil || l.heardOf(ctx, list) != nil || !e.asked.After(l.changes.since(list)) {
+		return nil
+	}
+	known := *e
+	known.checked = now
+	l.cache.add(k, &known, l.Limits)
+	return known.page(now)
+}
+
+func (e *entry) page(now time.Time) *Page {
 	return &Page{Items: e.items, Next: e.next, TTL: e.until.Sub(now), Private: e.private}
 }
 
@@ -105,6 +108,7 @@ func (l *Lists) worthKV(t upstream.Target) bool {
 type stored struct {
 	Items   json.RawMessage `json:"items"`
 	Next    *string         `json:"next,omitempty"`
+	Asked   time.Time       `json:"asked"`
 	Until   time.Time       `json:"until"`
 	Private bool            `json:"private,omitempty"`
 }
@@ -115,7 +119,7 @@ func (l *Lists) load(ctx context.Context, t upstream.Target, method, k string, n
 		return nil
 	}
 	var s stored
-	if json.Unmarshal(b, &s) != nil || !now.Before(s.Until) || s.Until.Sub(now) > l.Limits.MaxLife {
+	if json.Unmarshal(b, &s) != nil || !now.Before(s.Until) || s.Until.Sub(now) > longest {
 		return nil
 	}
 	items, err := rawjson.ParseArray(s.Items)
@@ -125,29 +129,27 @@ func (l *Lists) load(ctx context.Context, t upstream.Target, method, k string, n
 	if method == "tools/list" {
 		items = l.Learn(t.Record, items)
 	}
-	return &entry{items: items, next: s.Next, until: s.Until, private: s.Private, size: len(b), used: now, seen: now}
+	return &entry{items: items, next: s.Next, asked: s.Asked, until: s.Until, private: s.Private, size: len(b), used: now}
 }
 
-func (l *Lists) store(ctx context.Context, t upstream.Target, method string, cursor *string, p *Page) {
-	if p.TTL <= 0 || t.Record.ServerID == "" {
+// store remembers a page for which the server was asked at this time, unless the list has changed since.
+func (l *Lists) store(ctx context.Context, t upstream.Target, method string, cursor *string, p *Page, asked time.Time) {
+	list := prefix(t.Record, method)
+	if p.TTL <= 0 || t.Record.ServerID == "" || !asked.After(l.changes.since(list)) {
 		return
 	}
 	k := key(t, method, cursor)
 	now := time.Now()
-	e := &entry{items: p.Items, next: p.Next, until: now.Add(p.TTL), private: p.Private, used: now}
+	e := &entry{items: p.Items, next: p.Next, asked: asked, until: now.Add(p.TTL), private: p.Private, used: now, checked: asked}
 	for _, i := range p.Items {
 		e.size += len(i)
 	}
-	shared := cursor == nil && l.KV != nil && l.Background != nil && p.TTL >= minKVLife && len(kvList)+len(k) <= 512
-	if shared {
-		e.seen = now
-	}
 	l.cache.add(k, e, l.Limits)
-	if !shared {
+	if cursor != nil || l.KV == nil || l.Background == nil || p.TTL < minKVLife || len(kvList)+len(k) > 512 {
 		return
 	}
 	l.Background(ctx, func(ctx context.Context) {
-		b, err := json.Marshal(stored{rawjson.EncodeArray(e.items), e.next, e.until, e.private})
+		b, err := json.Marshal(stored{rawjson.EncodeArray(e.items), e.next, e.asked, e.until, e.private})
 		if err == nil {
 			err = l.KV.Put(ctx, kvList+k, b, p.TTL)
 		}
@@ -157,31 +159,30 @@ func (l *Lists) store(ctx context.Context, t upstream.Target, method string, cur
 	})
 }
 
-// Invalidate forgets every page of a list: here those of every authorization context, in KV those that
-// this instance knows of and the caller's. Other instances look into KV again within recheck.
-func (l *Lists) Invalidate(ctx context.Context, t upstream.Target, method string) {
-	p := prefix(t.Record, method)
-	first := []string{key(t, method, nil)}
-	l.cache.mu.Lock()
-	for k := range l.cache.entries {
-		if strings.HasPrefix(k, p) {
-			l.cache.remove(k)
-			if k != first[0] && !strings.Contains(k[len(p):], "/") {
-				first = append(first, k)
-			}
+// get answers a page that is fresh, or nil.
+func (c *cache) get(k string, now time.Time) *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[k]
+	if e != nil && !now.Before(e.until) {
+		c.remove(k)
+		return nil
+	}
+	if e != nil {
+		e.used = now
+	}
+	return e
+}
+
+// forget drops every page of a list.
+func (c *cache) forget(list string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k := range c.entries {
+		if strings.HasPrefix(k, list) {
+			c.remove(k)
 		}
 	}
-	l.cache.mu.Unlock()
-	if l.KV == nil || l.Background == nil {
-		return
-	}
-	l.Background(ctx, func(ctx context.Context) {
-		for _, k := range first {
-			if err := l.KV.Delete(ctx, kvList+k); err != nil {
-				l.Log.WarnContext(ctx, "list not forgotten", "server_id", t.Record.ServerID, "error", err.Error())
-			}
-		}
-	})
 }
 
 func (c *cache) add(k string, e *entry, limits Limits) {

@@ -48,6 +48,7 @@ type Config struct {
 type Lists struct {
 	Config
 	cache   cache
+	changes changes
 	schemas schemas
 	looks   flight.Group[*Page]
 }
@@ -57,6 +58,7 @@ func New(c Config) *Lists {
 	l := &Lists{Config: c}
 	l.looks.Background = c.Background
 	l.cache.entries = map[string]*entry{}
+	l.changes.at, l.changes.telling = map[string]time.Time{}, map[string]bool{}
 	l.schemas.byServer = map[string]map[string][]mirrored{}
 	return l
 }
@@ -88,14 +90,19 @@ func member(method string) string {
 // A server's own error comes as *jsonrpc.Error, a server that does not offer the list
 // answers an empty page.
 func (l *Lists) Page(ctx context.Context, t upstream.Target, method string, cursor *string, header http.Header) (*Page, error) {
-	if p := l.remembered(ctx, t, method, cursor); p != nil {
-		return p, nil
-	}
 	if t.Record.ServerID == "" {
 		return l.fetch(ctx, t, method, cursor, header)
 	}
-	// Only callers whose answers could be shared from memory share a look.
-	p, err := l.looks.Do(ctx, key(t, method, cursor), func(ctx context.Context) (*Page, error) {
+	if p := l.remembered(t, method, cursor); p != nil {
+		return p, nil
+	}
+	// Only callers whose answers could be shared from memory share a look, and nobody one that began
+	// before the list changed.
+	look := key(t, method, cursor) + "/" + l.changes.since(prefix(t.Record, method)).Format(time.RFC3339Nano)
+	p, err := l.looks.Do(ctx, look, func(ctx context.Context) (*Page, error) {
+		if p := l.confirmed(ctx, t, method, cursor); p != nil {
+			return p, nil
+		}
 		return l.fetch(ctx, t, method, cursor, header)
 	})
 	if err != nil && ctx.Err() != nil {
@@ -111,6 +118,7 @@ func (l *Lists) fetch(ctx context.Context, t upstream.Target, method string, cur
 		o.SetText("cursor", *cursor)
 		call.Params = o.Encode()
 	}
+	asked := l.changes.now()
 	reply, err := l.Upstream.Call(ctx, call)
 	if err != nil {
 		return nil, err
@@ -132,7 +140,7 @@ func (l *Lists) fetch(ctx context.Context, t upstream.Target, method string, cur
 	if err != nil {
 		return nil, err
 	}
-	l.store(ctx, t, method, cursor, p)
+	l.store(ctx, t, method, cursor, p, asked)
 	return p, nil
 }
 

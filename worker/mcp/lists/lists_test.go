@@ -2,10 +2,12 @@ package lists
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +27,7 @@ import (
 type server struct {
 	asked  map[string]int
 	answer map[string]string // by method
+	hold   chan struct{}     // if not nil, a list's answer waits for it
 }
 
 func (s *server) Client(*registry.Record, *access.Principal) http.RoundTripper { return s }
@@ -40,6 +43,9 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	s.asked[m.Method]++
 	answer := s.answer[m.Method]
+	if s.hold != nil && m.Method == "tools/list" {
+		<-s.hold
+	}
 	if m.Method == "server/discover" {
 		answer = `"result":{"supportedVersions":["2026-07-28"]}`
 	}
@@ -52,9 +58,27 @@ func tools(ttl int, scope string) string {
 }
 
 // instance is one instance of the gateway on this platform.
-func instance(p *memory.Platform, s *server) *Lists {
-	up := upstream.New(upstream.Config{Credentials: s, KV: p.KV(platform.Config), Background: p.Background, Log: slog.New(slog.DiscardHandler), Limits: upstream.DefaultLimits})
-	return New(Config{Upstream: up, KV: p.KV(platform.Config), Background: p.Background, Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits})
+func instance(p *memory.Platform, s *server) *Lists { return instanceOn(p, s, p.KV(platform.Config)) }
+
+func instanceOn(p *memory.Platform, s *server, kv platform.KV) *Lists {
+	up := upstream.New(upstream.Config{Credentials: s, KV: kv, Background: p.Background, Log: slog.New(slog.DiscardHandler), Limits: upstream.DefaultLimits})
+	return New(Config{Upstream: up, KV: kv, Background: p.Background, Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits})
+}
+
+var toolsChanged = &jsonrpc.Message{Method: "notifications/tools/list_changed"}
+
+// names answers the names of the tools that an instance lists.
+func names(t *testing.T, l *Lists, target upstream.Target) string {
+	t.Helper()
+	page, err := l.Page(t.Context(), target, "tools/list", nil, nil)
+	require.NoError(t, err)
+	return fmt.Sprintf("%s", page.Items)
+}
+
+const before, after = `[{"name":"before"}]`, `[{"name":"after"}]`
+
+func listing(tools string) string {
+	return `"result":{"tools":` + tools + `,"ttlMs":3600000,"cacheScope":"public"}`
 }
 
 func newServer(toolsAnswer string) *server {
@@ -140,28 +164,28 @@ func TestAuthorizationContexts(t *testing.T) {
 }
 
 func TestInvalidation(t *testing.T) {
-	for name, f := range map[string]func(l *Lists, t upstream.Target, s *server){
-		"list_changed": func(l *Lists, target upstream.Target, _ *server) {
-			l.Heard(t.Context(), target, &jsonrpc.Message{Method: "notifications/tools/list_changed"})
+	for name, f := range map[string]func(t *testing.T, l *Lists, target upstream.Target, s *server){
+		"list_changed": func(t *testing.T, l *Lists, target upstream.Target, _ *server) {
+			l.Heard(t.Context(), target, toolsChanged)
 		},
-		"unknown tool": func(l *Lists, target upstream.Target, s *server) {
+		"unknown tool": func(t *testing.T, l *Lists, target upstream.Target, s *server) {
 			s.answer["tools/call"] = `"error":{"code":-32602,"message":"Unknown tool"}`
 			reply, err := l.CallTool(t.Context(), &upstream.Call{Target: target}, "gone", nil, nil)
 			require.NoError(t, err)
 			assert.Equal(t, -32602, reply.Error.Code)
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			p, s := memory.New(nil), newServer(tools(600_000, "public"))
 			l := instance(p, s)
 			_, err := l.Page(t.Context(), target(shared, "one"), "tools/list", nil, nil)
 			require.NoError(t, err)
 			p.Wait()
-			f(l, target(shared, "one"), s)
+			f(t, l, target(shared, "one"), s)
 			p.Wait()
 			_, err = instance(p, s).Page(t.Context(), target(shared, "one"), "tools/list", nil, nil)
 			require.NoError(t, err)
-			assert.Equal(t, 2, s.asked["tools/list"], "nor from KV")
+			assert.Equal(t, 2, s.asked["tools/list"], "%s: nor from KV", name)
 			p.Wait()
 		})
 	}
@@ -178,7 +202,7 @@ func TestAnotherInstanceForgets(t *testing.T) {
 			p.Wait()
 		}
 		require.Equal(t, 1, s.asked["tools/list"])
-		instance(p, s).Heard(t.Context(), target(shared, "two"), &jsonrpc.Message{Method: "notifications/tools/list_changed"})
+		instance(p, s).Heard(t.Context(), target(shared, "two"), toolsChanged)
 		p.Wait()
 		time.Sleep(recheck)
 		_, err := two.Page(t.Context(), target(shared, "one"), "tools/list", nil, nil)
@@ -186,6 +210,173 @@ func TestAnotherInstanceForgets(t *testing.T) {
 		assert.Equal(t, 2, s.asked["tools/list"])
 		p.Wait()
 	})
+}
+
+// edge is KV as a location of the edge shows it: with a delay, in which it answers what it held.
+type edge struct {
+	platform.KV
+	old map[string][]byte // answered in place of what is there; nil: absent
+	put func()            // before a write
+}
+
+func (e *edge) Get(ctx context.Context, key string) ([]byte, error) {
+	if b, ok := e.old[key]; ok {
+		if b == nil {
+			return nil, platform.ErrNotFound
+		}
+		return b, nil
+	}
+	return e.KV.Get(ctx, key)
+}
+
+func (e *edge) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	if e.put != nil {
+		e.put()
+	}
+	return e.KV.Put(ctx, key, value, ttl)
+}
+
+// TestAChangedListDoesNotComeBackFromKV: KV may go on answering what it held.
+func TestAChangedListDoesNotComeBackFromKV(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := memory.New(nil), newServer(listing(before))
+		kv := &edge{KV: p.KV(platform.Config), old: map[string][]byte{}}
+		l := instanceOn(p, s, kv)
+		who := target(shared, "one")
+		require.Equal(t, before, names(t, l, who))
+		p.Wait()
+		for _, k := range []string{kvList + key(who, "tools/list", nil), kvChanged + strings.TrimSuffix(prefix(who.Record, "tools/list"), "/")} {
+			b, _ := kv.KV.Get(t.Context(), k)
+			kv.old[k] = b
+		}
+		require.NotEmpty(t, kv.old[kvList+key(who, "tools/list", nil)])
+
+		s.answer["tools/list"] = listing(after)
+		l.Heard(t.Context(), who, toolsChanged)
+		assert.Equal(t, after, names(t, l, who), "at once")
+		p.Wait()
+		time.Sleep(recheck)
+		assert.Equal(t, after, names(t, l, who), "and when KV is looked into again")
+		assert.Equal(t, 2, s.asked["tools/list"])
+		p.Wait()
+	})
+}
+
+// TestALookFromBeforeAChange: what a server was asked for before the change is answered to who asked before, and to nobody else.
+func TestALookFromBeforeAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := memory.New(nil), newServer(listing(before))
+		l := instance(p, s)
+		who := target(shared, "one")
+		early, late := make(chan string, 1), make(chan string, 1)
+		s.hold = make(chan struct{})
+		go func() { early <- names(t, l, who) }()
+		synctest.Wait()
+		l.Heard(t.Context(), who, toolsChanged)
+		held := s.hold
+		s.hold, s.answer["tools/list"] = nil, listing(after)
+		go func() { late <- names(t, l, who) }()
+		synctest.Wait()
+		assert.Equal(t, after, <-late, "who comes after the change does not wait for the look from before")
+		close(held)
+		assert.Equal(t, before, <-early)
+		p.Wait()
+		assert.Equal(t, after, names(t, l, who), "the late answer is not remembered")
+		assert.Equal(t, after, names(t, instance(p, s), who), "nor is it in KV")
+		assert.Equal(t, 2, s.asked["tools/list"])
+		p.Wait()
+	})
+}
+
+// TestAWriteFromBeforeAChange: a page that reaches KV after the change is believed by no instance.
+func TestAWriteFromBeforeAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := memory.New(nil), newServer(listing(before))
+		slow := &edge{KV: p.KV(platform.Config), put: func() { time.Sleep(time.Second) }}
+		l := instanceOn(p, s, slow)
+		who := target(shared, "one")
+		require.Equal(t, before, names(t, l, who))
+		synctest.Wait()
+		slow.put = nil
+		l.Heard(t.Context(), who, toolsChanged)
+		p.Wait()
+		_, err := slow.KV.Get(t.Context(), kvList+key(who, "tools/list", nil))
+		require.NoError(t, err, "the old page is in KV")
+		s.answer["tools/list"] = listing(after)
+		assert.Equal(t, after, names(t, l, who))
+		assert.Equal(t, after, names(t, instance(p, s), who))
+		p.Wait()
+	})
+}
+
+// TestAChangeConcernsEveryCaller: also those whose lists the instance that hears of it does not know.
+func TestAChangeConcernsEveryCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := memory.New(nil), newServer(listing(before))
+		one, two := target(registry.Record{ForwardHeaders: []string{"X-Tenant"}, Version: 1}, "one"), target(registry.Record{ForwardHeaders: []string{"X-Tenant"}, Version: 1}, "two")
+		l := instance(p, s)
+		for _, who := range []upstream.Target{one, two} {
+			require.Equal(t, before, names(t, l, who))
+		}
+		p.Wait()
+		s.answer["tools/list"] = listing(after)
+		time.Sleep(time.Millisecond)
+		instance(p, s).Heard(t.Context(), one, toolsChanged)
+		p.Wait()
+		assert.Equal(t, after, names(t, instance(p, s), two), "a new instance does not find the old list in KV")
+		time.Sleep(recheck)
+		assert.Equal(t, after, names(t, l, two))
+		p.Wait()
+	})
+}
+
+// TestALongListIsAskedForOnce: a look into KV for changes does not end its life.
+func TestALongListIsAskedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := memory.New(nil), newServer(listing(before))
+		l := instance(p, s)
+		for range 100 {
+			assert.Equal(t, before, names(t, l, target(shared, "one")))
+			p.Wait()
+			time.Sleep(recheck)
+		}
+		assert.Equal(t, 1, s.asked["tools/list"])
+	})
+}
+
+// TestManyChangesAreToldSparingly: KV takes one write of a key a second.
+func TestManyChangesAreToldSparingly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := memory.New(nil), newServer(listing(before))
+		writes := 0
+		kv := &edge{KV: p.KV(platform.Config), put: func() { writes++ }}
+		l := instanceOn(p, s, kv)
+		who := target(shared, "one")
+		for range 100 {
+			l.Heard(t.Context(), who, toolsChanged)
+			time.Sleep(20 * time.Millisecond)
+		}
+		other := instance(p, s)
+		require.Equal(t, before, names(t, other, who))
+		l.Heard(t.Context(), who, toolsChanged)
+		p.Wait()
+		assert.LessOrEqual(t, writes, 4)
+		time.Sleep(recheck)
+		s.answer["tools/list"] = listing(after)
+		assert.Equal(t, after, names(t, other, who), "the last one is told")
+		p.Wait()
+	})
+}
+
+// TestChangesInMemoryAreBounded: what is not known any more counts as changed.
+func TestChangesInMemoryAreBounded(t *testing.T) {
+	c := changes{at: map[string]time.Time{}}
+	asked := c.now()
+	for i := range maxChanged + 1 {
+		c.note(fmt.Sprint(i), c.now())
+		assert.LessOrEqual(t, len(c.at), maxChanged)
+	}
+	assert.True(t, c.since("0").After(asked))
 }
 
 func TestAListWithoutEnd(t *testing.T) {
