@@ -45,6 +45,7 @@ func (g *Gateway) wireIdentity() *problem.Problem {
 		return problem.New(http.StatusServiceUnavailable, "misconfigured", err.Error()+".")
 	}
 	id.site = site
+	g.sessions.Secure = site.Secure
 	out := oauth.Guard(g.platform.HTTP(), g.settings.AllowLoopback)
 	id.keys = &jwt.KeySets{HTTP: out, Background: g.platform.Background, Timeout: g.settings.MetadataTimeout, Limit: g.settings.MetadataLimit}
 	id.verifier = issuer.New(issuer.Config{

@@ -94,6 +94,9 @@ func (w *realm) request(method, path, body string, headers ...string) (*http.Res
 	r.Header.Set("Accept", "application/json, text/event-stream")
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+		}
 	}
 	resp, err := observed(r)
 	require.NoError(w.t, err)

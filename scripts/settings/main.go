@@ -25,7 +25,7 @@ from the gateway's own list; a test keeps the two equal.
 | ` + "`GRANTWAY_SEALING_KEY_PREVIOUS`" + ` | earlier sealing keys, separated by commas: they open what they sealed, and seal nothing new | none |
 | ` + "`GRANTWAY_ADMIN_KEY`" + ` | the first administrator's key | hostsim makes one in its data folder; required on Workers |
 | ` + "`GRANTWAY_PUBLIC_URL`" + ` | the address under which callers reach the gateway, without a path. Without it (and without public_url of the settings) access tokens are accepted on loopback, and for the audiences of an issuer's entry, only: the name would be the client's choice | the request's own |
-| ` + "`GRANTWAY_TRUSTED_PROXIES`" + ` | addresses or prefixes of reverse proxies, separated by commas, whose X-Forwarded-Host and X-Forwarded-Proto are believed | none |
+| ` + "`GRANTWAY_TRUSTED_PROXIES`" + ` | addresses or prefixes of reverse proxies, separated by commas, whose X-Forwarded-Host and X-Forwarded-Proto are believed: they say what the gateway's address is, and whether browsers speak https with it (without that, or an https GRANTWAY_PUBLIC_URL, nobody signs in but on this machine) | none |
 | ` + "`GRANTWAY_ALLOWED_HOSTS`" + ` | host names (with a port where it is not the scheme's own) under which the MCP endpoints answer, separated by commas; loopback names always do | any |
 | ` + "`GRANTWAY_ALLOWED_ORIGINS`" + ` | web origins that may call the MCP endpoints from a browser, besides the gateway's own https origin and loopback ones; ` + "`*`" + ` is every one | none |
 

@@ -16,8 +16,8 @@ func (s *Sessions) Try(r *http.Request, secret string) (*Principal, error) {
 	if s.keyring == nil {
 		return nil, problem.New(http.StatusServiceUnavailable, "sealing_key_missing", "Set GRANTWAY_SEALING_KEY: without it nobody can sign in.")
 	}
-	if !secure(r) && !loopback(r) {
-		return nil, problem.New(http.StatusForbidden, "https_required", "Signing in needs https, except on this machine.")
+	if err := s.GuardHTTPS(r); err != nil {
+		return nil, err
 	}
 	if foreignOrigin(r) {
 		return nil, csrfRejected()
@@ -46,6 +46,10 @@ func SameOrigin(r *http.Request) bool {
 	return (r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "") && !foreignOrigin(r)
 }
 
-// Secure reports whether cookies of the answer can be Secure, and carry the __Host-
-// prefix.
-func Secure(r *http.Request) bool { return secure(r) }
+// GuardHTTPS refuses to sign anybody in over http, except on this machine.
+func (s *Sessions) GuardHTTPS(r *http.Request) error {
+	if s.Secure(r) || loopback(r) {
+		return nil
+	}
+	return problem.New(http.StatusForbidden, "https_required", "This needs https, except on this machine. If a proxy speaks https for the gateway, set GRANTWAY_PUBLIC_URL, or the proxy's address in GRANTWAY_TRUSTED_PROXIES.")
+}

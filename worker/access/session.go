@@ -63,6 +63,9 @@ type Sessions struct {
 	// PeopleSince answers since when people may have signed in at the identity provider: the
 	// sessions of those who did before have ended. nil: nobody may. Set it before use.
 	PeopleSince func(context.Context) (time.Time, error)
+	// Secure reports whether the browser of a request speaks https: then cookies are Secure and
+	// carry the prefix __Host-. Set it before use.
+	Secure func(*http.Request) bool
 	// Refused is told of each request whose credential is missing or not accepted; nil:
 	// nobody is. Set it before use.
 	Refused func(r *http.Request, err error)
@@ -200,7 +203,7 @@ func withSession(p *Principal, s *Session) *Principal {
 
 func (s *Sessions) cookie(r *http.Request, session *Session) *http.Cookie {
 	c := &http.Cookie{Name: LoopbackCookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode}
-	if secure(r) {
+	if s.Secure(r) {
 		c.Name, c.Secure = CookieName, true
 	}
 	if session != nil {
@@ -221,7 +224,7 @@ func (s *Sessions) read(r *http.Request) *Session {
 		return nil
 	}
 	name := LoopbackCookieName
-	if secure(r) {
+	if s.Secure(r) {
 		name = CookieName
 	} else if !loopback(r) {
 		return nil
@@ -346,12 +349,6 @@ func foreignOrigin(r *http.Request) bool {
 	}
 	u, err := url.Parse(origin)
 	return err != nil || !strings.EqualFold(u.Host, r.Host)
-}
-
-// secure reports whether the browser speaks https. A forwarded scheme is believed:
-// it can only make the cookie stricter.
-func secure(r *http.Request) bool {
-	return r.TLS != nil || r.URL.Scheme == "https" || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }
 
 func loopback(r *http.Request) bool {

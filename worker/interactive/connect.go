@@ -31,9 +31,9 @@ type visit struct {
 	Expires time.Time         `json:"e"`
 }
 
-func visitCookie(r *http.Request, value string) *http.Cookie {
+func (h *Handler) visitCookie(r *http.Request, value string) *http.Cookie {
 	c := &http.Cookie{Name: "grantway_connect", Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(visitLife / time.Second)}
-	if access.Secure(r) {
+	if h.Sessions.Secure(r) {
 		c.Name, c.Secure = "__Host-"+c.Name, true
 	}
 	if value == "" {
@@ -70,7 +70,7 @@ func (h *Handler) remember(w http.ResponseWriter, r *http.Request, v visit) erro
 	if len(value) > maxVisit {
 		return problem.New(http.StatusForbidden, "session_too_large", "Too many grants match you: they do not fit into a cookie.")
 	}
-	http.SetCookie(w, visitCookie(r, value))
+	http.SetCookie(w, h.visitCookie(r, value))
 	return nil
 }
 
@@ -79,8 +79,8 @@ const maxVisit = 3800
 
 // visit opens the cookie of a visit; nil if there is none that is good.
 func (h *Handler) visit(r *http.Request) *visit {
-	c, err := r.Cookie(visitCookie(r, "x").Name)
-	if err != nil || len(c.Value) > maxVisit || !access.Secure(r) && !loopbackHost(r.Host) {
+	c, err := r.Cookie(h.visitCookie(r, "x").Name)
+	if err != nil || len(c.Value) > maxVisit || h.Sessions.GuardHTTPS(r) != nil {
 		return nil
 	}
 	sealed, err := base64.RawURLEncoding.DecodeString(c.Value)
@@ -192,7 +192,7 @@ func (h *Handler) changeConnection(w http.ResponseWriter, r *http.Request, serve
 	case p == nil:
 		h.showConnections(w, r, nil, server, "Sign in first.")
 	case action == "leave":
-		http.SetCookie(w, visitCookie(r, ""))
+		http.SetCookie(w, h.visitCookie(r, ""))
 		h.showConnections(w, r, nil, server, "")
 	case server == "" || action == "":
 		h.showConnections(w, r, p, server, "")

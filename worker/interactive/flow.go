@@ -51,8 +51,8 @@ type started struct {
 
 // start begins a flow for a browser: the answer's cookie binds it to that one.
 func (h *Handler) start(r *http.Request, rec *registry.Record, p *access.Principal, subject, returnTo string, relay *relayRequest) (*started, error) {
-	if !access.Secure(r) && !loopbackHost(r.Host) {
-		return nil, problem.New(http.StatusForbidden, "https_required", "Authorizing needs https, except on this machine.")
+	if err := h.Sessions.GuardHTTPS(r); err != nil {
+		return nil, err
 	}
 	base := h.base(r)
 	a, err := h.authority(r.Context(), rec, base, subject)
@@ -94,7 +94,7 @@ func (h *Handler) start(r *http.Request, rec *registry.Record, p *access.Princip
 		q.Set("nonce", f.Nonce)
 	}
 	u.RawQuery = q.Encode()
-	return &started{URL: u.String(), Host: u.Host, Cookie: flowCookie(r, state, half)}, nil
+	return &started{URL: u.String(), Host: u.Host, Cookie: h.flowCookie(r, state, half)}, nil
 }
 
 func random() string {
@@ -105,13 +105,13 @@ func random() string {
 
 // flowCookie binds a flow to the browser. Each flow has its own, so that two in one
 // browser do not disturb each other. half "" removes it.
-func flowCookie(r *http.Request, state, half string) *http.Cookie {
+func (h *Handler) flowCookie(r *http.Request, state, half string) *http.Cookie {
 	c := &http.Cookie{
 		Name: "grantway_flow_" + digest(state)[:12], Value: half, Path: "/", HttpOnly: true,
 		SameSite: http.SameSiteLaxMode, // it comes back on a navigation from the authorization server
 		MaxAge:   int(FlowLife / time.Second),
 	}
-	if access.Secure(r) {
+	if h.Sessions.Secure(r) {
 		c.Name, c.Secure = "__Host-"+c.Name, true
 	}
 	if half == "" {
@@ -165,11 +165,11 @@ func (h *Handler) finish(w http.ResponseWriter, r *http.Request) (*flow, *regist
 	if state == "" {
 		return nil, nil, badCallback("The response has no state.")
 	}
-	cookie, err := r.Cookie(flowCookie(r, state, "x").Name)
+	cookie, err := r.Cookie(h.flowCookie(r, state, "x").Name)
 	if err != nil {
 		return nil, nil, badCallback("This authorization was not begun in this browser, was finished already, or took longer than five minutes. Begin again.")
 	}
-	http.SetCookie(w, flowCookie(r, state, ""))
+	http.SetCookie(w, h.flowCookie(r, state, ""))
 	f := &flow{}
 	if err := h.store.take(r.Context(), kindFlow, state, cookie.Value, f); err != nil {
 		if errors.Is(err, errNone) {

@@ -59,7 +59,7 @@ func (h *Handler) relayAsk(w http.ResponseWriter, r *http.Request, rec *registry
 		return err
 	}
 	ticket := base64.RawURLEncoding.EncodeToString(h.Keyring.Seal(b, "relay ticket", digest(half)))
-	http.SetCookie(w, consentCookie(r, half))
+	http.SetCookie(w, h.consentCookie(r, half))
 	name := c.Name
 	if name == "" {
 		name = "An application without a name"
@@ -106,9 +106,9 @@ func (h *Handler) relayProblem(r *http.Request, q url.Values, rec *registry.Reco
 	return ""
 }
 
-func consentCookie(r *http.Request, value string) *http.Cookie {
+func (h *Handler) consentCookie(r *http.Request, value string) *http.Cookie {
 	c := &http.Cookie{Name: "grantway_consent", Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(relayTicketLife / time.Second)}
-	if access.Secure(r) {
+	if h.Sessions.Secure(r) {
 		c.Name, c.Secure = "__Host-"+c.Name, true
 	}
 	return c
@@ -122,7 +122,7 @@ func (h *Handler) relayConsent(w http.ResponseWriter, r *http.Request, rec *regi
 		return problem.New(http.StatusForbidden, "csrf_rejected", "This form was not sent by the gateway's own page.")
 	}
 	stale := problem.New(http.StatusBadRequest, "consent_expired", "This page is too old or was opened in another browser. Begin again in the application.")
-	cookie, err := r.Cookie(consentCookie(r, "x").Name)
+	cookie, err := r.Cookie(h.consentCookie(r, "x").Name)
 	if err != nil {
 		return stale
 	}

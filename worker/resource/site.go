@@ -89,6 +89,13 @@ func (s *Site) Base(r *http.Request) (base string, fixed bool) {
 	return strings.ToLower(scheme + "://" + host), loopback(host)
 }
 
+// Secure reports whether the browser that sent a request speaks https: by the URL at which the
+// host got it, by a trusted proxy's word, or because the gateway's configured URL says so.
+func (s *Site) Secure(r *http.Request) bool {
+	base, _ := s.Base(r)
+	return r.URL.Scheme == "https" || strings.HasPrefix(base, "https://")
+}
+
 // lastOf answers the value that the nearest proxy has added.
 func lastOf(list string) string {
 	return strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])

@@ -3,6 +3,7 @@ package resource_test
 import (
 	"context"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -46,6 +47,7 @@ func TestBase(t *testing.T) {
 			base, fixed := s.Base(r)
 			assert.Equal(t, c.want, base)
 			assert.Equal(t, c.fixed, fixed)
+			assert.Equal(t, strings.HasPrefix(c.want, "https:"), s.Secure(r))
 			if !fixed {
 				assert.Empty(t, s.Audiences(r), "a name that the client chooses is no audience")
 			}

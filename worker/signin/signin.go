@@ -147,6 +147,9 @@ func (h *Handler) redirectURI(r *http.Request) string {
 }
 
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) error {
+	if err := h.Sessions.GuardHTTPS(r); err != nil {
+		return err
+	}
 	s, m, err := h.provider(r.Context())
 	if err != nil {
 		return err
@@ -156,7 +159,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, cookie(r, base64.RawURLEncoding.EncodeToString(h.Keyring.Seal(b, "sign-in"))))
+	http.SetCookie(w, h.cookie(r, base64.RawURLEncoding.EncodeToString(h.Keyring.Seal(b, "sign-in"))))
 	challenge := sha256.Sum256([]byte(u.Verifier))
 	to, err := url.Parse(m.AuthorizationURL)
 	if err != nil {
@@ -179,11 +182,11 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) end(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	stale := problem.New(http.StatusBadRequest, "invalid_callback", "This sign-in was not begun in this browser, was finished already, or took longer than five minutes. Begin again.")
-	c, err := r.Cookie(cookie(r, "x").Name)
+	c, err := r.Cookie(h.cookie(r, "x").Name)
 	if err != nil {
 		return stale
 	}
-	http.SetCookie(w, cookie(r, ""))
+	http.SetCookie(w, h.cookie(r, ""))
 	var u under
 	sealed, err := base64.RawURLEncoding.DecodeString(c.Value)
 	if err == nil {
@@ -277,9 +280,9 @@ func (h *Handler) person(r *http.Request, s *issuer.SignIn, m *oauth.Server, u *
 	return p, nil
 }
 
-func cookie(r *http.Request, value string) *http.Cookie {
+func (h *Handler) cookie(r *http.Request, value string) *http.Cookie {
 	c := &http.Cookie{Name: "grantway_signin", Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(flowLife / time.Second)}
-	if access.Secure(r) {
+	if h.Sessions.Secure(r) {
 		c.Name, c.Secure = "__Host-"+c.Name, true
 	}
 	if value == "" {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/interactive"
 	"github.com/grantway/grantway/worker/issuer"
 	"github.com/grantway/grantway/worker/problem"
@@ -19,6 +20,7 @@ import (
 // status, code and request id.
 func TestRefusals(t *testing.T) {
 	h := &signin.Handler{Config: signin.Config{
+		Sessions: &access.Sessions{Secure: func(*http.Request) bool { return true }},
 		Provider: func(context.Context) (*issuer.SignIn, error) { return nil, nil },
 		Fail:     (&interactive.Handler{}).SignInFailed,
 		Log:      slog.New(slog.DiscardHandler),
