@@ -32,6 +32,9 @@ const CodeConnectionEnded = "connection_ended"
 // connection does not have.
 const CodeScopesWanted = "interactive_step_up_required"
 
+// codeConnectionUnavailable is the failure of a call whose connection cannot be read now.
+const codeConnectionUnavailable = "connection_unavailable"
+
 // unconnectedPause is how long an instance serves a caller from the shared connection
 // before it looks again whether the caller has one.
 const unconnectedPause = 5 * time.Second
@@ -112,7 +115,7 @@ func (e *Engine) connected(p *plan, who *access.Principal) *target {
 func (e *Engine) resolveConnected(ctx context.Context, p *plan, who *access.Principal) (*target, *entry, error) {
 	t := e.connected(p, who)
 	en, err := e.resolve(ctx, t, CauseMiss, "", who)
-	if err != nil && t.subject != SharedSubject && problem.From(err).Code == CodeNotConnected {
+	if err != nil && t.subject != SharedSubject && e.unconnected(t, err) {
 		shared := connectionTarget(p.rec.Load(), p.grant, p.origin, SharedSubject)
 		en, serr := e.resolve(ctx, shared, CauseMiss, "", who)
 		if serr == nil {
@@ -137,6 +140,18 @@ func (e *Engine) resolveConnected(ctx context.Context, p *plan, who *access.Prin
 		e.platform.Background(ctx, func(ctx context.Context) { e.recheck(ctx, t, en) })
 	}
 	return t, en, nil
+}
+
+// unconnected says whether the subject has no connection. While the minter is out of reach what it
+// said last holds on: the shared token in hand serves whom it has served.
+func (e *Engine) unconnected(t *target, err error) bool {
+	switch problem.From(err).Code {
+	case CodeNotConnected:
+		return true
+	case codeConnectionUnavailable:
+		return e.slot(t).failAgain(CodeNotConnected, time.Now().Add(unconnectedPause))
+	}
+	return false
 }
 
 // askAgain forgets a failure that a person may mend at any moment, at another instance:
@@ -274,7 +289,7 @@ func (e *Engine) connection(ctx context.Context, t *target) (*Connection, *minte
 }
 
 func unreachableConnection(err error) error {
-	p := problem.New(http.StatusServiceUnavailable, "connection_unavailable", "The connection cannot be read or changed now.")
+	p := problem.New(http.StatusServiceUnavailable, codeConnectionUnavailable, "The connection cannot be read or changed now.")
 	p.RetryAfter = 5
 	return p.Because(err)
 }

@@ -280,3 +280,24 @@ func TestConnectionEndedElsewhere(t *testing.T) {
 		assert.Equal(t, token.CodeNotConnected, w.as(b, "key:alice"), "elsewhere within GRANTWAY_TOKEN_RECHECK_SECONDS")
 	})
 }
+
+// While the minter is out of reach a caller who is known to have no connection is served by the shared one in hand; of who has
+// not been here before nothing is known, and nobody else's identity is used.
+func TestSharedConnectionWhileTheMinterIsOutOfReach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newInteractive(t)
+		e := w.instance()
+		w.connect(e, token.SharedSubject, "everybodys")
+		require.Equal(t, "everybodys", w.as(e, "key:bob"))
+		w.platform.Objects = hanging{}
+		for range 3 {
+			time.Sleep(10 * time.Second) // longer than what was said of bob is believed without asking
+			assert.Equal(t, "everybodys", w.as(e, "key:bob"))
+		}
+		assert.Equal(t, "connection_unavailable", w.as(e, "key:carol"))
+		w.platform.Objects = e
+		w.connect(e, "key:bob", "bobs")
+		assert.Equal(t, "bobs", w.as(e, "key:bob"))
+		w.platform.Wait()
+	})
+}

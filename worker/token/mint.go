@@ -46,12 +46,18 @@ func (e *Engine) point(ctx context.Context, row Mint) {
 	})
 }
 
-// mintLocally is what an instance does while the minter is out of reach. Its flight
-// is single in this instance only.
-func (e *Engine) mintLocally(ctx context.Context, s *slot, t *target, why Cause, who caller) (*entry, error) {
+// withoutMinter is what an instance does while the minter is out of reach: it mints by
+// itself. Its flight is single in this instance only.
+func (e *Engine) withoutMinter(ctx context.Context, s *slot, t *target, why Cause, who caller, unreachable error) (*entry, error) {
+	e.count.degraded("minter")
+	what := "minter unreachable, minting in this instance"
+	if t.subject != "" {
+		what = "minter unreachable, connection cannot be read"
+	}
+	e.log.WarnContext(ctx, what, slog.String("server", t.rec.Slug), slog.String("error", unreachable.Error()))
 	if t.subject != "" {
 		// The refresh token is in the object alone, and two users of it would end it.
-		return nil, &oauth.Failure{Class: oauth.Unavailable, Code: "connection_unavailable", Message: "The connection to server " + t.rec.Slug + " cannot be read now."}
+		return nil, &oauth.Failure{Class: oauth.Unavailable, Code: codeConnectionUnavailable, Message: "The connection to server " + t.rec.Slug + " cannot be read now."}
 	}
 	g, err := e.grantOf(t)
 	if err != nil {

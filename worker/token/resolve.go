@@ -149,9 +149,7 @@ func (e *Engine) fetch(ctx context.Context, s *slot, t *target, why Cause, rejec
 	en, err := e.askMinter(ctx, s, t, why, have, who)
 	tier := "minter"
 	if errors.Is(err, errMinterUnreachable) {
-		e.count.degraded("minter")
-		e.log.WarnContext(ctx, "minter unreachable, minting in this instance", slog.String("server", t.rec.Slug), slog.String("error", err.Error()))
-		en, err = e.mintLocally(ctx, s, t, why, who)
+		en, err = e.withoutMinter(ctx, s, t, why, who, err)
 		tier = "local"
 	}
 	if err != nil {

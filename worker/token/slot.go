@@ -99,6 +99,17 @@ func (s *slot) fail(f *oauth.Failure, until, heardUntil time.Time) {
 	s.failure, s.notBefore, s.heardUntil = f, until, heardUntil
 }
 
+// failAgain lets the last failure stand until then if it has this code.
+func (s *slot) failAgain(code string, until time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure == nil || s.failure.Code != code {
+		return false
+	}
+	s.notBefore, s.heardUntil = until, until
+	return true
+}
+
 // failing answers the failure that still stands, and until when.
 func (s *slot) failing(now time.Time) (*oauth.Failure, time.Time) {
 	s.mu.Lock()

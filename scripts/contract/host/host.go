@@ -46,8 +46,8 @@ type Host interface {
 	Step(d time.Duration) error
 	// KV is what is stored in a namespace, without faults; nil: nothing.
 	KV(namespace, key string) ([]byte, error)
-	// SetFault lets operations on a KV namespace (CONFIG, TOKENS), or on the storage of a class of Durable Objects
-	// (DIRECTORY, MINTER), fail; a zero Fault ends that.
+	// SetFault lets operations on a KV namespace (CONFIG, TOKENS), on the storage of a class of Durable Objects
+	// (DIRECTORY, MINTER), or calls of these objects, fail; a zero Fault ends that.
 	SetFault(namespace string, f Fault) error
 	// ResetObject ends the life of a Durable Object, as an eviction does.
 	ResetObject(class, name string) error
@@ -59,15 +59,18 @@ type Host interface {
 	Log() string
 }
 
-// Fault is what goes wrong with a KV namespace or a storage.
+// Fault is what goes wrong with a KV namespace, a storage, or calls of Durable Objects.
 type Fault struct {
-	Op    string        // get, put, delete or list; "" is all
-	Key   string        // prefix of the keys; "" is all
+	Op    string        // get, put, delete or list, "" is all of these; Call: the requests to the objects themselves
+	Key   string        // prefix of the keys, or of the objects' names for Call; "" is all
 	Fail  bool          // the operation fails
 	Full  bool          // nothing can be written to the storage: it is full
-	Delay time.Duration // the operation is held back (KV only)
+	Delay time.Duration // the operation is held back (KV and Call only)
 	Value []byte        // every value read is this one; nil: the true one
 }
+
+// Call is the operation that is a request to a Durable Object.
+const Call = "call"
 
 // State of a host.
 type State struct {

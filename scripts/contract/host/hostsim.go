@@ -62,17 +62,22 @@ func startHostsim(o Options) (Host, error) {
 func (h *hostsimHost) fault(p hostsim.FaultPoint) hostsim.Fault {
 	target, _, _ := strings.Cut(p.Target, "/") // of a storage: CLASS/NAME
 	kind, op, _ := strings.Cut(p.Op, ".")
+	if p.Op == "object" {
+		op = Call
+	}
 	h.mu.Lock()
 	f, set := h.faults[target]
 	h.mu.Unlock()
 	writes := kind == "storage" && (op == "put" || op == "transact")
-	if !set || kind == "object" || f.Full && !writes || (f.Op != "" && op != f.Op) || !strings.HasPrefix(p.Key, f.Key) {
+	if !set || f.Full && !writes || (f.Op != "" && op != f.Op) || (f.Op == "" && op == Call) || !strings.HasPrefix(p.Key, f.Key) {
 		return hostsim.Fault{}
 	}
 	out := hostsim.Fault{Delay: f.Delay}
 	switch {
 	case f.Full:
 		out.Code = abi.ErrLimit
+	case f.Fail && op == Call:
+		out.Code = abi.ErrGone
 	case f.Fail:
 		out.Code = abi.ErrInternal
 	case f.Value != nil && op == "get":

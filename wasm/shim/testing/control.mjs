@@ -13,6 +13,7 @@
 import { advance } from "./clock.mjs";
 import { setFault } from "./fault.mjs";
 import { faultyKV } from "./faulty_kv.mjs";
+import { faultyObjects } from "./faulty_objects.mjs";
 import { faultyStorage } from "./faulty_storage.mjs";
 
 /** @import { Env } from "../owner.mjs" */
@@ -29,7 +30,13 @@ const environments = new WeakMap();
 function withFaults(env) {
   let out = environments.get(env);
   if (!out) {
-    out = { ...env, CONFIG: faultyKV("CONFIG", env.CONFIG), TOKENS: faultyKV("TOKENS", env.TOKENS) };
+    out = {
+      ...env,
+      CONFIG: faultyKV("CONFIG", env.CONFIG),
+      TOKENS: faultyKV("TOKENS", env.TOKENS),
+      DIRECTORY: faultyObjects("DIRECTORY", env.DIRECTORY),
+      MINTER: faultyObjects("MINTER", env.MINTER),
+    };
     environments.set(env, out);
   }
   return out;

@@ -1,7 +1,8 @@
 /**
  * What goes wrong with a KV namespace or a Durable Object's storage, by binding: `fail` fails every operation, `full` only writes to a
  * storage, `delay` (ms) holds a KV operation back, `value` is read in the place of every value that is there. `op` and `key` narrow it
- * down to one operation or key prefix.
+ * down to one operation or key prefix. With the op "call" it is requests to the objects that fail or are held back, and the key is the
+ * prefix of their names.
  *
  * @typedef {{ op?: string; key?: string; fail?: boolean; full?: boolean; delay?: number; value?: string }} Fault
  */
@@ -18,7 +19,7 @@ export function setFault(binding, fault) {
 /** The fault that an operation suffers. @param {string} binding @param {string} op @param {string} key */
 export function faultOf(binding, op, key) {
   const fault = faults.get(binding);
-  if (!fault || (fault.op && fault.op !== op) || (fault.key && !key.startsWith(fault.key))) return undefined;
+  if (!fault || (fault.op ? fault.op !== op : op === "call") || (fault.key && !key.startsWith(fault.key))) return undefined;
   return fault;
 }
 
