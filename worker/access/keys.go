@@ -40,6 +40,7 @@ var ErrNoKey = errors.New("access: no such key")
 type Bootstrap struct {
 	Disabled      bool      `json:"disabled"`
 	SignedInSince time.Time `json:"signed_in_since"` // sessions that began before it have ended
+	Version       int64     `json:"version"`         // of the settings
 }
 
 // Origin is the truth behind KV: the Directory.
@@ -299,6 +300,9 @@ func (k *Keys) bootstrapPrincipal(ctx context.Context) (*Principal, time.Time, e
 		}
 		if err != nil {
 			b, err = k.origin.Bootstrap(ctx)
+		}
+		if known, ok := k.state.Peek(""); ok && err == nil && known.Version > b.Version {
+			b = known // KV lags behind
 		}
 		return b, true, err
 	})

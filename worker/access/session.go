@@ -248,6 +248,9 @@ func (s *Sessions) read(r *http.Request) *Session {
 func (s *Sessions) principal(ctx context.Context, session *Session) (*Principal, error) {
 	over := Unauthorized("The session has ended; sign in again.")
 	ended, _, err := s.ended.Get(ctx, session.ID, func(ctx context.Context) (bool, bool, error) {
+		if known, _ := s.ended.Peek(session.ID); known {
+			return true, true, nil // whatever KV, which may lag behind, says
+		}
 		_, err := s.kv.Get(ctx, kvEnded+session.ID)
 		if isAbsent(err) {
 			return false, false, nil
@@ -283,12 +286,16 @@ func (s *Sessions) person(ctx context.Context, session *Session, over error) (*P
 	if err == nil {
 		key := leftKey(session.Person)
 		left, _, err = s.left.Get(ctx, key, func(ctx context.Context) (at time.Time, found bool, err error) {
+			known, found := s.left.Peek(key)
 			b, err := s.kv.Get(ctx, key)
 			if isAbsent(err) {
-				return at, false, nil
+				return known, found, nil
 			}
 			if err == nil {
 				at, err = time.Parse(time.RFC3339Nano, string(b))
+			}
+			if known.After(at) {
+				at = known // KV lags behind
 			}
 			return at, err == nil, err
 		})

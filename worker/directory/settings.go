@@ -61,7 +61,7 @@ func (c *Client) Bootstrap(ctx context.Context) (access.Bootstrap, error) {
 
 // Bootstrap is what the settings say of the bootstrap key.
 func (s Settings) Bootstrap() access.Bootstrap {
-	return access.Bootstrap{Disabled: s.BootstrapKeyDisabled, SignedInSince: s.BootstrapSignedIn}
+	return access.Bootstrap{Disabled: s.BootstrapKeyDisabled, SignedInSince: s.BootstrapSignedIn, Version: s.Version}
 }
 
 func (t *transaction) settings(ctx context.Context) (Settings, error) {
