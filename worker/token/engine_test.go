@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
@@ -39,6 +40,27 @@ func (w *world) instances(n int) (all []*token.Engine) {
 		all = append(all, w.instance())
 	}
 	return all
+}
+
+// TestCallersWhoComeAtOnceShareAPlan: what is discovered, and whatever else a plan holds, is there once.
+func TestCallersWhoComeAtOnceShareAPlan(t *testing.T) {
+	w := newWorld(t)
+	e := w.instance()
+	for n := range 100 {
+		rec := w.record(func(r *registry.Record) { r.ServerID = fmt.Sprintf("00000000-0000-4000-8000-%012d", n) })
+		plans, begin := make(chan any, 8), make(chan struct{})
+		for range cap(plans) {
+			go func() {
+				<-begin
+				plans <- e.Plan(rec)
+			}()
+		}
+		close(begin)
+		first := <-plans
+		for range cap(plans) - 1 {
+			require.Same(t, first, <-plans)
+		}
+	}
 }
 
 func TestAThousandColdCallersOverFourInstancesMintOnce(t *testing.T) {

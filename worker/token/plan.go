@@ -89,35 +89,43 @@ type plans struct {
 	m  map[string]*plan
 }
 
+// plan answers the plan of a record. Callers who come at once share one.
 func (e *Engine) plan(rec *registry.Record) *plan {
 	e.plans.mu.RLock()
 	p := e.plans.m[rec.ServerID]
 	e.plans.mu.RUnlock()
-	if p != nil {
-		if p.rec.Load() == rec {
-			return p
-		}
-		if p.version == rec.Version && p.updated.Equal(rec.UpdatedAt) {
-			p.rec.Store(rec)
-			return p
-		}
-		if p.supersedes(rec) {
-			return p
-		}
+	if p != nil && p.serves(rec) {
+		return p
 	}
 	p = e.newPlan(rec)
 	e.plans.mu.Lock()
 	defer e.plans.mu.Unlock()
+	old := e.plans.m[rec.ServerID]
+	if old != nil && old.serves(rec) { // another caller was first
+		return old
+	}
 	if len(e.plans.m) >= maxPlans {
 		for id := range e.plans.m {
 			delete(e.plans.m, id)
 			break
 		}
 	}
-	if old := e.plans.m[rec.ServerID]; old == nil || old.version <= rec.Version {
+	if old == nil || old.version <= rec.Version {
 		e.plans.m[rec.ServerID] = p
 	}
 	return p
+}
+
+// serves reports whether calls with this record go by the plan.
+func (p *plan) serves(rec *registry.Record) bool {
+	if p.rec.Load() == rec {
+		return true
+	}
+	if p.version == rec.Version && p.updated.Equal(rec.UpdatedAt) {
+		p.rec.Store(rec)
+		return true
+	}
+	return p.supersedes(rec)
 }
 
 func (e *Engine) newPlan(rec *registry.Record) *plan {
