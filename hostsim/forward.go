@@ -8,14 +8,15 @@ import (
 	"github.com/grantway/grantway/hostsim/internal/instance"
 )
 
-// forward sends a request on and gives the answer to the client, or to the guest if its status is not 2xx: then it answers
-// false.
+// forward sends a request on and gives the answer to the client, or to the guest if its status is not 2xx or
+// its field to be swapped does not fit: then it answers false.
 func (h *Host) forward(w http.ResponseWriter, rc *http.ResponseController, r *http.Request, f *instance.Forward) bool {
 	res := f.Send(r.Context())
 	if res == nil {
 		return false
 	}
-	if res.StatusCode < 200 || res.StatusCode > 299 {
+	swapped, fits := f.Swap.In(res.Header)
+	if res.StatusCode < 200 || res.StatusCode > 299 || !fits {
 		f.Settle(res)
 		return false
 	}
@@ -29,6 +30,9 @@ func (h *Host) forward(w http.ResponseWriter, rc *http.ResponseController, r *ht
 		if values := res.Header[name]; len(values) > 0 {
 			header[name] = values
 		}
+	}
+	if swapped {
+		header[f.Swap.Name] = []string{f.Swap.Ours}
 	}
 	if _, given := header["Content-Type"]; !given {
 		header["Content-Type"] = nil // net/http would guess

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,7 +22,11 @@ import (
 )
 
 // recording is a network that keeps the last request that was not for a token.
-type recording struct{ sent *http.Request }
+type recording struct {
+	sent    *http.Request
+	session string // that servers answer with, if they have any
+	modern  bool   // servers refuse legacy clients
+}
 
 func (n *recording) RoundTrip(r *http.Request) (*http.Response, error) {
 	body := `{"access_token":"token-1","token_type":"Bearer","expires_in":3600}`
@@ -36,8 +41,19 @@ func (n *recording) RoundTrip(r *http.Request) (*http.Response, error) {
 			n.sent.Body = io.NopCloser(bytes.NewReader(b))
 		}
 	}
+	status := http.StatusOK
+	switch method := r.Header.Get("Mcp-Method"); {
+	case n.modern && method == "server/discover":
+		body = `{"jsonrpc":"2.0","id":"grantway-discover","result":{"supportedVersions":["2026-07-28"],"capabilities":{}}}`
+	case n.modern && method == "" && !strings.HasSuffix(r.URL.Path, "/token"):
+		status = http.StatusBadRequest
+	}
+	header := http.Header{"Content-Type": {"application/json"}, "X-Of-The-Server": {"1"}}
+	if n.session != "" {
+		header.Set("Mcp-Session-Id", n.session)
+	}
 	return &http.Response{
-		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}, "X-Of-The-Server": {"1"}},
+		StatusCode: status, Header: header,
 		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r,
 	}, nil
 }
@@ -146,11 +162,16 @@ func (f *forwarding) same(path, body string, headers [][2]string, out platform.F
 	for _, h := range out.Reply {
 		reply.Add(h.Name, h.Value)
 	}
+	swapped := f.network.session != "" && out.Swap.Name == "mcp-session-id"
+	if swapped {
+		assert.Equal(t, f.network.session, out.Swap.Theirs)
+		reply.Add(out.Swap.Name, out.Swap.Ours)
+	}
 	assert.Equal(t, w.Header(), reply)
 	for name := range maps.Keys(w.Header()) {
 		passed := slices.Contains(strings.Split(out.Pass, ","), strings.ToLower(name))
 		added := slices.ContainsFunc(out.Reply, func(h platform.Field) bool { return h.Name == name })
-		assert.True(t, passed || added, name)
+		assert.True(t, passed || added || swapped && name == "Mcp-Session-Id", name)
 	}
 }
 
@@ -204,7 +225,7 @@ func TestNotForwarded(t *testing.T) {
 		"an unknown key":                 {"", "", with("Authorization", "Bearer gw_"+strings.Repeat("A", 49))},
 		"no key":                         {"", "", with("Authorization", "")},
 		"another media type":             {"", "", with("Content-Type", "text/plain")},
-		"another Accept":                 {"", "", with("Accept", "application/json")},
+		"no stream accepted":             {"", "", with("Accept", "application/json")},
 		"no version":                     {"", "", with("Mcp-Protocol-Version", "")},
 		"an old version":                 {"", "", with("Mcp-Protocol-Version", "2025-06-18")},
 		"another version than the body":  {"", "", with("Mcp-Protocol-Version", "2027-01-01")},
@@ -254,29 +275,33 @@ func TestNotForwarded(t *testing.T) {
 // A forwarded call counts as one that was served.
 func TestForwardedIsCounted(t *testing.T) {
 	f := newForwarding(t)
-	calls := func() (passed, l1 string) {
-		for line := range strings.Lines(f.do(adminKey, "GET", "/metrics", "", nil).Body.String()) {
-			if rest, ok := strings.CutPrefix(line, `grantway_mcp_requests_total{way="pass"} `); ok {
-				passed = strings.TrimSpace(rest)
-			}
-			if rest, ok := strings.CutPrefix(line, `grantway_token_resolutions_total{tier="l1",outcome="ok"} `); ok {
-				l1 = strings.TrimSpace(rest)
-			}
-		}
-		return passed, l1
-	}
-	passedBefore, l1Before := calls()
+	const passed, l1 = `grantway_mcp_requests_total{way="pass"}`, `grantway_token_resolutions_total{tier="l1",outcome="ok"}`
+	passedBefore, l1Before := f.metric(passed), f.metric(l1)
 	out, ok := f.forward("/mcp/m2m", echoCall, echoHeaders(f.key))
 	require.True(t, ok)
 	out.Forwarded.Passed(http.StatusOK, 0)
-	passed, l1 := calls()
-	assert.NotEqual(t, passedBefore, passed)
-	assert.NotEqual(t, l1Before, l1)
+	assert.Equal(t, passedBefore+1, f.metric(passed))
+	assert.Equal(t, l1Before+1, f.metric(l1))
+}
+
+// metric answers the value of a metric; 0 if it is not there.
+func (f *forwarding) metric(name string) (value float64) {
+	for line := range strings.Lines(f.do(adminKey, "GET", "/metrics", "", nil).Body.String()) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			var err error
+			value, err = strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			require.NoError(f.t, err)
+		}
+	}
+	return value
 }
 
 // FuzzForward: what is forwarded at all is forwarded as ServeHTTP would.
 func FuzzForward(f *testing.F) {
 	w := newForwarding(f)
+	session := w.initialize(w.key, "/mcp/m2m", "own")
+	f.Add("/mcp/m2m", legacyCall, "Mcp-Session-Id", session, "", "application/json, text/event-stream", "2025-06-18")
+	f.Add("/mcp/m2m", `{"jsonrpc":"2.0","method":"notifications/x"}`, "mcp-session-id", session, "", "text/event-stream,application/json", "")
 	f.Add("/mcp/m2m", echoCall, "X-A", "b", "echo", "application/json, text/event-stream", "2026-07-28")
 	f.Add("/mcp/static", strings.Replace(echoCall, "tools/call", "prompts/get", 1), "Mcp-Param-X", "b", "echo", "*/*", "2025-06-18")
 	f.Add("/mcp/other", echoCall, "accept", "text/plain", " echo", "application/json", "2027-01-01")
@@ -287,7 +312,10 @@ func FuzzForward(f *testing.F) {
 		}
 		headers := [][2]string{
 			{"Authorization", "Bearer " + w.key}, {"Content-Type", "application/json"}, {"Accept", accept}, {"Mcp-Protocol-Version", version},
-			{"Mcp-Method", "tools/call"}, {"Mcp-Name", tool}, {"X-Request-Id", "r-1"}, {name, value},
+			{"X-Request-Id", "r-1"}, {name, value},
+		}
+		if tool != "" {
+			headers = append(headers, [2]string{"Mcp-Method", "tools/call"}, [2]string{"Mcp-Name", tool})
 		}
 		for _, h := range headers {
 			if !fit(h[0], false) || !fit(h[1], true) {

@@ -67,6 +67,19 @@ func (g *gateway) open(ctx context.Context, slug, method, params string) (*http.
 	return observed(r)
 }
 
+// openLegacy begins a tool call of a legacy client without a session.
+func (g *gateway) openLegacy(ctx context.Context, slug string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url+"/mcp/"+slug, strings.NewReader(toolCall("stream")))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+g.adminKey)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	r.Header.Set("Mcp-Protocol-Version", "2025-06-18")
+	return observed(r)
+}
+
 // streamGateway is a gateway of its own, and the state of its host (zero where it cannot be told).
 func streamGateway(t *testing.T) (*gateway, func() host.State) {
 	t.Helper()
@@ -238,11 +251,17 @@ func TestClientThatLeavesIsNoticedUpstream(t *testing.T) {
 		"tools/call":           `"name":"stream",`,
 		"subscriptions/listen": `"notifications":{"toolsListChanged":true},`, // which Go reads
 	} {
-		t.Run(strings.ReplaceAll(method, "/", " "), func(t *testing.T) { noticed(t, g, method, params) })
+		t.Run(strings.ReplaceAll(method, "/", " "), func(t *testing.T) {
+			noticed(t, g, func(ctx context.Context, slug string) (*http.Response, error) {
+				return g.open(ctx, slug, method, params)
+			})
+		})
 	}
+	t.Run("legacy tools call", func(t *testing.T) { noticed(t, g, g.openLegacy) })
 }
 
-func noticed(t *testing.T, g *gateway, method, params string) {
+// noticed opens a stream that does not end, leaves it, and waits until the server notices.
+func noticed(t *testing.T, g *gateway, open func(ctx context.Context, slug string) (*http.Response, error)) {
 	left := make(chan struct{}, 1)
 	s := newStreaming(t, g, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -264,7 +283,7 @@ func noticed(t *testing.T, g *gateway, method, params string) {
 		}
 	})
 	ctx, leave := context.WithCancel(t.Context())
-	resp, err := g.open(ctx, s.slug, method, params)
+	resp, err := open(ctx, s.slug)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	_, err = bufio.NewReader(resp.Body).ReadString('\n')

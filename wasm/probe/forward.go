@@ -17,7 +17,7 @@ type forwards struct{ passed, kept, status, head atomic.Int64 }
 
 var _ platform.Forwarder = (*probe)(nil)
 
-// Forward forwards requests to /forward as their query says: url, timeout (ms), h (header lines). What is kept is then served
+// Forward forwards requests to /forward as their query says: url, timeout (ms), h (header lines), swap. What is kept is then served
 // like a request to /fetch.
 func (b *probe) Forward(head *platform.Head, f *platform.Forwarding) bool {
 	_, query, ok := strings.Cut(head.URL, "/forward?")
@@ -27,6 +27,10 @@ func (b *probe) Forward(head *platform.Head, f *platform.Forwarding) bool {
 	}
 	ms, _ := strconv.Atoi(q.Get("timeout"))
 	f.Method, f.URL, f.Timeout, f.Pass = head.Method, q.Get("url"), time.Duration(ms)*time.Millisecond, "content-type,x-passed,content-length"
+	if name, values, ok := strings.Cut(q.Get("swap"), " "); ok {
+		theirs, ours, _ := strings.Cut(values, " ")
+		f.Swap = platform.Swap{Name: name, Theirs: theirs, Ours: ours}
+	}
 	for _, line := range q["h"] {
 		name, value, _ := strings.Cut(line, ":")
 		f.Header = append(f.Header, platform.Field{Name: name, Value: value})

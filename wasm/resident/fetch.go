@@ -24,7 +24,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if first := firstOf(ctx); first != nil && t == "net" && first.answers(r) {
+	if first := firstOf(ctx); first != nil && t == "net" && first.answers(r, body) {
 		first.used = true
 		res, err := first.result.split("fetch")
 		if err != nil {

@@ -3,6 +3,7 @@
 package resident
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strconv"
@@ -86,6 +87,11 @@ func forward(e event) bool {
 	meta = append(append(meta, out.URL...), '\n')
 	meta = append(strconv.AppendInt(meta, int64(out.Timeout/time.Millisecond), 10), '\n')
 	meta = append(append(meta, out.Pass...), '\n')
+	if out.Swap.Name != "" {
+		meta = append(append(append(meta, out.Swap.Name...), ' '), out.Swap.Theirs...)
+		meta = append(append(meta, ' '), out.Swap.Ours...)
+	}
+	meta = append(meta, '\n')
 	meta = strconv.AppendInt(meta, int64(len(out.Reply)), 10)
 	meta = appendFields(meta, out.Reply)
 	if out.Secret.Name != "" {
@@ -132,7 +138,7 @@ func settleForward(id int32, r result) int32 {
 		return idleAnswer()
 	}
 	u.forwarded.Kept()
-	startEvent(&request{id: u.id, first: &answer{request: u.id, url: u.url, secret: u.secret, result: r}}, u.event)
+	startEvent(&request{id: u.id, first: &answer{request: u.id, url: u.url, body: u.body, secret: u.secret, result: r}}, u.event)
 	return abi.PushAccepted
 }
 
@@ -140,6 +146,7 @@ func settleForward(id int32, r result) int32 {
 type answer struct {
 	request int32
 	url     string
+	body    []byte
 	secret  platform.Field
 	result  result
 	used    bool
@@ -152,9 +159,10 @@ func firstOf(ctx context.Context) *answer {
 	return nil
 }
 
-// answers reports whether this is the answer to r. A refusal of another credential than r's is not: r was not tried.
-func (a *answer) answers(r *http.Request) bool {
-	if a.used || r.Method != http.MethodPost || r.URL.String() != a.url {
+// answers reports whether this is the answer to r, whose body this is. A refusal of another credential than r's is not: r
+// was not tried.
+func (a *answer) answers(r *http.Request, body []byte) bool {
+	if a.used || r.Method != http.MethodPost || r.URL.String() != a.url || !bytes.Equal(body, a.body) {
 		return false
 	}
 	refused := strings.HasPrefix(a.result.meta, "401") || strings.HasPrefix(a.result.meta, "403")

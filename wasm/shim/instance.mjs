@@ -8,7 +8,7 @@ import { MAX_HEAD, MAX_INLINE_BODY, MAX_META, SILENCE, STANDSTILL, TICK } from "
 import { log } from "./log.mjs";
 import { monotonic } from "./monotonic.mjs";
 import { fetched } from "./operations/fetch.mjs";
-import { passOn, readOrder } from "./operations/forward.mjs";
+import { passOn, readOrder, swapped } from "./operations/forward.mjs";
 import { OPERATIONS } from "./operations/table.mjs";
 import { Owner } from "./owner.mjs";
 import { instanceFailed, problem } from "./problem.mjs";
@@ -355,7 +355,7 @@ export class Instance {
 
   /** @param {Owner} owner @param {number} call @param {Order} order @param {Response} answer */
   #forwarded(owner, call, order, answer) {
-    if (!answer.ok || owner.responded || !owner.calls.has(call)) {
+    if (!answer.ok || owner.responded || !owner.calls.has(call) || !swapped(order, answer)) {
       this.#settle(owner, call, fetched(answer, order.init.method));
       return;
     }

@@ -39,7 +39,7 @@ func (h *Handler) aggregate(w http.ResponseWriter, r *http.Request, caller *acce
 	case r.Method != http.MethodGet || upstream.IsModern(first(r.Header, "Mcp-Protocol-Version")):
 		w.Header().Set("Allow", "POST, GET")
 		err = errMethod
-	case !accepts(r.Header, false, true):
+	case !accepts(r.Header["Accept"], false, true):
 		err = errAccept
 	}
 	id := ""

@@ -31,9 +31,9 @@ type Memory struct {
 // passed are the fields of an answer that relay passes on.
 const passed = "content-type,content-encoding,cache-control,retry-after,x-accel-buffering,allow,mcp-protocol-version,content-length"
 
-// Forward is the shortest way of the most frequent requests: a call of a modern client to one server, when all that it takes
-// is at hand. What is in any way unusual is left to ServeHTTP, which decides by the same rules and answers in full. slug is
-// the server of the request's path.
+// Forward is the shortest way of the most frequent requests: a call of a modern client, or a message of a legacy one, to one
+// server, when all that it takes is at hand. What is in any way unusual is left to ServeHTTP, which decides by the same
+// rules and answers in full. slug is the server of the request's path.
 func (h *Handler) Forward(head *platform.Head, slug string, f *platform.Forwarding) bool {
 	var in fields
 	if h.Memory.Keys == nil || head.Method != "POST" || len(head.Body) > h.Limits.MaxBody || len(h.Origins.Hosts) > 0 || !in.read(head, h.Limits.MaxHeader) {
@@ -48,8 +48,21 @@ func (h *Handler) Forward(head *platform.Head, slug string, f *platform.Forwardi
 		return false
 	}
 	var m jsonrpc.Message
-	if jsonrpc.Scan(head.Body, &m) != nil || !h.simple(&m, &in, rec, caller) {
+	if jsonrpc.Scan(head.Body, &m) != nil {
 		return false
+	}
+	t := upstream.Target{Record: rec, Caller: caller}
+	modern := upstream.IsModern(in.version)
+	var own string // id of the session at the server
+	if modern {
+		if !h.simple(&m, &in, t) {
+			return false
+		}
+	} else {
+		var ok bool
+		if own, ok = h.simpleLegacy(&m, &in, t); !ok {
+			return false
+		}
 	}
 	now := time.Now()
 	if !h.Memory.Tokens.AtHand(rec, now, f) || !h.Gate.Rate.TakeNow(caller) {
@@ -62,16 +75,25 @@ func (h *Handler) Forward(head *platform.Head, slug string, f *platform.Forwardi
 	}
 	f.Method, f.Pass, f.Timeout = "POST", passed, h.Upstream.HeadTimeout(rec)
 	f.Header = append(f.Header,
-		platform.Field{Name: "Accept", Value: accepted}, platform.Field{Name: "Content-Type", Value: mediaJSON},
-		platform.Field{Name: "Accept-Encoding", Value: "identity"}, platform.Field{Name: "User-Agent", Value: userAgent[0]},
-		platform.Field{Name: "Mcp-Protocol-Version", Value: m.ProtocolVersion}, platform.Field{Name: "Mcp-Method", Value: m.Method},
-		platform.Field{Name: "Mcp-Name", Value: in.name})
+		platform.Field{Name: "Accept", Value: in.accept}, platform.Field{Name: "Content-Type", Value: mediaJSON},
+		platform.Field{Name: "Accept-Encoding", Value: "identity"}, platform.Field{Name: "User-Agent", Value: userAgent[0]})
+	if in.version != "" {
+		f.Header = append(f.Header, platform.Field{Name: "Mcp-Protocol-Version", Value: in.version})
+	}
+	if modern {
+		f.Header = append(f.Header, platform.Field{Name: "Mcp-Method", Value: m.Method}, platform.Field{Name: "Mcp-Name", Value: in.name})
+	} else {
+		f.Swap = platform.Swap{Name: "mcp-session-id", Theirs: own, Ours: in.session}
+		if own != "" {
+			f.Header = append(f.Header, platform.Field{Name: "Mcp-Session-Id", Value: own})
+		}
+	}
 	for _, i := range in.others[:in.count] {
 		f.Header = append(f.Header, head.Fields[i])
 	}
 	f.Reply = append(f.Reply, platform.Field{Name: "X-Content-Type-Options", Value: nosniff[0]})
 	o := ongoing.Get().(*forwarded)
-	*o = forwarded{h, upstream.Target{Record: rec, Caller: caller}, "", slot, now}
+	*o = forwarded{h, t, "", slot, now}
 	if m.Method == "tools/call" {
 		o.tool = m.Name
 	}
@@ -79,40 +101,65 @@ func (h *Handler) Forward(head *platform.Head, slug string, f *platform.Forwardi
 	return true
 }
 
-// simple reports whether a message needs nothing but to be sent on.
-func (h *Handler) simple(m *jsonrpc.Message, in *fields, rec *registry.Record, caller *access.Principal) bool {
+// simple reports whether a modern client's message needs nothing but to be sent on.
+func (h *Handler) simple(m *jsonrpc.Message, in *fields, t upstream.Target) bool {
 	target, has := m.Target()
 	if m.Kind != jsonrpc.Request || !has || target == "" || target != in.name || strings.HasPrefix(in.name, "=?") || in.method != m.Method ||
-		m.ProtocolVersion != in.version || !upstream.IsModern(in.version) || m.ClientCapabilities == nil {
+		m.ProtocolVersion != in.version || m.ClientCapabilities == nil || in.session != "" {
 		return false
 	}
-	if rec.AuthType == registry.AuthOAuth2 && rec.OAuth2Flow == registry.FlowAuthorizationCode || h.bridged(upstream.Target{Record: rec, Caller: caller}, true) {
+	if interactive(t.Record) || h.bridged(t, true) {
 		return false
 	}
 	switch m.Method {
 	case "tools/call":
-		return policy.Check(rec, caller, m.Name, m.Arguments) == nil && len(h.Lists.Mirrored(rec, m.Name)) == 0
+		return policy.Check(t.Record, t.Caller, m.Name, m.Arguments) == nil && len(h.Lists.Mirrored(t.Record, m.Name)) == 0
 	case "prompts/get", "resources/read":
 		return true
 	}
 	return false
 }
 
-const (
-	mediaJSON = "application/json"
-	accepted  = "application/json, text/event-stream"
-)
+// simpleLegacy reports whether a legacy client's message needs nothing but to be sent on, with the server's own session id in
+// the place of the client's; "" if there is no session.
+func (h *Handler) simpleLegacy(m *jsonrpc.Message, in *fields, t upstream.Target) (own string, ok bool) {
+	if m.Kind == jsonrpc.Batch || m.ProtocolVersion != "" || in.version != "" && !knownLegacy(in.version) || in.method != "" || in.name != "" {
+		return "", false
+	}
+	if interactive(t.Record) || h.bridged(t, false) {
+		return "", false
+	}
+	switch m.Method {
+	case "tools/call":
+		if m.Name == "" || policy.Check(t.Record, t.Caller, m.Name, m.Arguments) != nil {
+			return "", false
+		}
+	case "initialize", "server/discover", "tools/list", listenMethod:
+		return "", false
+	}
+	if in.session == "" {
+		return "", true
+	}
+	s, err := h.Sessions.Decode(in.session, t.Record.ServerID, t.Caller.ID)
+	if err != nil {
+		return "", false
+	}
+	return s.Upstream, s.Upstream != ""
+}
+
+const mediaJSON = "application/json"
 
 // fields are the header fields that Forward decides by.
 type fields struct {
-	secret, version, method, name string
-	others                        [8]int // further ones that go with the request, by their place
-	count                         int
+	secret, version, session, method, name, accept string
+
+	others [8]int // further ones that go with the request, by their place
+	count  int
 }
 
 // read takes the fields out of the head. It answers false for what Forward does not decide about.
 func (in *fields) read(head *platform.Head, limit int) bool {
-	var contentType, accept, bearer string
+	var contentType, bearer string
 	var lower [24]byte
 	for i := range head.Fields {
 		f := &head.Fields[i]
@@ -140,9 +187,11 @@ func (in *fields) read(head *platform.Head, limit int) bool {
 		case "content-type":
 			into = &contentType
 		case "accept":
-			into = &accept
+			into = &in.accept
 		case "mcp-protocol-version":
 			into = &in.version
+		case "mcp-session-id":
+			into = &in.session
 		case "mcp-method":
 			into = &in.method
 		case "mcp-name":
@@ -154,7 +203,7 @@ func (in *fields) read(head *platform.Head, limit int) bool {
 			in.others[in.count] = i
 			in.count++
 			continue
-		case "origin", "x-litellm-api-key", "mcp-session-id", "last-event-id", "content-encoding", "transfer-encoding":
+		case "origin", "x-litellm-api-key", "last-event-id", "content-encoding", "transfer-encoding":
 			return false
 		default:
 			if hasParamPrefix(f.Name) {
@@ -167,7 +216,7 @@ func (in *fields) read(head *platform.Head, limit int) bool {
 		}
 		*into = f.Value
 	}
-	if limit < 0 || contentType != mediaJSON || accept != accepted {
+	if limit < 0 || contentType != mediaJSON || !accepts([]string{in.accept}, true, true) {
 		return false
 	}
 	if bearer != "" {

@@ -115,7 +115,7 @@ func (h *Handler) passSession(w http.ResponseWriter, r *http.Request, t upstream
 		h.fail(w, r, nil, errMethod)
 		return
 	}
-	if r.Method == http.MethodGet && !accepts(r.Header, false, true) {
+	if r.Method == http.MethodGet && !accepts(r.Header["Accept"], false, true) {
 		h.fail(w, r, nil, errAccept)
 		return
 	}

@@ -75,15 +75,15 @@ func checkPost(h http.Header) error {
 			return errMediaType
 		}
 	}
-	if !accepts(h, true, true) {
+	if !accepts(h["Accept"], true, true) {
 		return errAccept
 	}
 	return nil
 }
 
-// accepts reports whether Accept lists the media types.
-func accepts(h http.Header, json, stream bool) bool {
-	for _, v := range h["Accept"] {
+// accepts reports whether the values of Accept list the media types.
+func accepts(values []string, json, stream bool) bool {
+	for _, v := range values {
 		if v == "application/json, text/event-stream" {
 			return true
 		}

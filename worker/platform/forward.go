@@ -23,9 +23,14 @@ type Forwarding struct {
 	Timeout time.Duration // until the head of the answer
 	Reply   []Field       // added to the answer
 	Pass    string        // names of the answer's fields that are passed on: lower case, separated by commas
+	Swap    Swap
 	// Forwarded is told how it ended.
 	Forwarded Forwarded
 }
+
+// Swap is a field of the answer that the client knows by another value: where the server says Theirs, the client gets Ours.
+// An answer that has the field with any other value is not passed on; an empty Theirs matches none. An empty Name: no such field.
+type Swap struct{ Name, Theirs, Ours string }
 
 // Forwarded is told, once, how a Forwarding ended. It does not wait for anything.
 type Forwarded interface {

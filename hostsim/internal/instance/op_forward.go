@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/grantway/grantway/wasm/abi"
@@ -14,8 +15,8 @@ import (
 // opForward sends an HTTP request to the network, and gives the answer to the request's client if its status is 2xx.
 //
 //   - meta: line 1 method, line 2 URL, line 3 the limit of the time until the answer's head in milliseconds, line 4 names of
-//     the answer's fields that are passed on, line 5 the number of lines that follow for fields added to the answer, then
-//     those lines, then the request's headers
+//     the answer's fields that are passed on, line 5 a Swap or nothing, line 6 the number of lines that follow for fields added
+//     to the answer, then those lines, then the request's headers
 //   - body: the request body
 //   - reply: meta empty if the answer was given to the client, whose request has then ended as by "done", and n = status of a
 //     short answer, at its head; n = status + 1000 × milliseconds until the head, at the end of another. Else what
@@ -26,6 +27,7 @@ func (in *Instance) opForward(_ *call, p params) {
 	f := &Forward{instance: in, owner: p.owner, call: p.call, Method: line(&p.meta), URL: line(&p.meta)}
 	ms, err := strconv.ParseInt(line(&p.meta), 10, 64)
 	f.Timeout, f.Pass = time.Duration(ms)*time.Millisecond, line(&p.meta)
+	f.Swap = parseSwap(line(&p.meta))
 	added, nerr := strconv.Atoi(line(&p.meta))
 	if err != nil || nerr != nil || ms <= 0 || added < 0 {
 		in.failLocal(p.call, abi.ErrInvalid, "limit or number")
@@ -57,6 +59,7 @@ type Forward struct {
 	URL     string
 	Timeout time.Duration
 	Pass    string // names, separated by commas
+	Swap    Swap
 	Added   string // lines "name:value"
 
 	header   string
@@ -66,6 +69,26 @@ type Forward struct {
 	call     int32
 	cancel   context.CancelCauseFunc
 	head     time.Duration // until the head of the answer
+}
+
+// Swap is a field of the answer that the client knows by another value.
+type Swap struct{ Name, theirs, Ours string }
+
+// parseSwap reads a field's name, the server's value and the client's, with a space between them.
+func parseSwap(text string) (s Swap) {
+	name, values, _ := strings.Cut(text, " ")
+	s.theirs, s.Ours, _ = strings.Cut(values, " ")
+	s.Name = http.CanonicalHeaderKey(name)
+	return s
+}
+
+// In looks for the field in an answer. An answer that does not fit has it with another value than the server's.
+func (s *Swap) In(header http.Header) (there, fits bool) {
+	if s.Name == "" {
+		return false, true
+	}
+	values := header[s.Name]
+	return len(values) > 0, len(values) == 0 || len(values) == 1 && s.theirs != "" && values[0] == s.theirs
 }
 
 // errHeadTimeout ends an exchange whose answer does not begin in time.

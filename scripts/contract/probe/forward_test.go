@@ -158,3 +158,41 @@ func TestClientLeavesForward(t *testing.T) {
 		})
 	}
 }
+
+// A field that the client knows by another value is exchanged; an answer that has it with a third one is the guest's.
+func TestForwardSwaps(t *testing.T) {
+	p := theProbe(t)
+	var given atomic.Value
+	network := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["X-Session"] = given.Load().([]string)
+		_, _ = w.Write([]byte("hello"))
+	})
+	for _, c := range []struct {
+		given  []string
+		swap   string
+		client []string // nil: the answer is not passed on
+	}{
+		{[]string{"theirs:1,2"}, "x-session theirs:1,2 ours", []string{"ours"}},
+		{[]string{}, "x-session theirs:1,2 ours", []string{}},
+		{[]string{"theirs"}, "x-session theirs:1,2 ours", nil},
+		{[]string{"theirs", "theirs"}, "x-session theirs ours", nil},
+		{[]string{""}, "x-session theirs ours", nil},
+		{[]string{}, "x-session  ", []string{}},
+		{[]string{""}, "x-session  ", nil},
+		{[]string{"theirs"}, "x-session  ", nil},
+		{[]string{"theirs"}, "", []string{}},
+	} {
+		given.Store(c.given)
+		a := p.send(t, "POST", forwardPath(network.URL, "swap", c.swap), body("x"))
+		if c.client == nil {
+			var f fetched
+			a.into(t, &f)
+			assert.Equal(t, "hello", f.Body, "%+v", c)
+			assert.Equal(t, c.given[0], strings.Split(f.Header.Get("X-Session"), ",")[0])
+			continue
+		}
+		assert.Equal(t, "hello", a.text, "%+v", c)
+		assert.Equal(t, c.client, append([]string{}, a.header["X-Session"]...))
+	}
+	p.idle(t)
+}

@@ -11,19 +11,22 @@ import { MAX_KNOWN_HEADERS } from "../limits.mjs";
  * @property {RequestInit} init
  * @property {number} timeout until the head of the answer, in ms
  * @property {string} pass names of the answer's fields that are passed on
+ * @property {string[]} swap a field of the answer that the client knows by another value: name, the server's value, the client's; or
+ *   none of them
  * @property {string[]} added lines "name:value" that are added to the answer
  */
 
 /**
- * Reads an order. Meta: method, URL, limit of the time until the head in ms, names of fields to pass on, number of lines that are
- * added to the answer, those lines, headers of the request.
+ * Reads an order. Meta: method, URL, limit of the time until the head in ms, names of fields to pass on, a field
+ * to swap (name, the server's value and the client's, with a space between them) or nothing, number of lines that are added to the
+ * answer, those lines, headers of the request.
  *
  * @param {string} meta
  * @param {Uint8Array<ArrayBuffer>} body
  * @returns {Order} throws HostError
  */
 export function readOrder(meta, body) {
-  const [method, url, limit, pass, count, rest] = lines(meta, 5);
+  const [method, url, limit, pass, swap, count, rest] = lines(meta, 6);
   const timeout = Number(limit);
   const number = Number(count);
   if (!/^https?:\/\//.test(url) || !(timeout > 0) || !(number >= 0)) throw new HostError("invalid", "URL, limit or number");
@@ -35,7 +38,14 @@ export function readOrder(meta, body) {
     at = end < 0 ? rest.length : end + 1;
   }
   const headers = headersOf(rest.slice(at));
-  return { url, init: { method, headers, body: body.length > 0 ? body : null, redirect: "manual" }, timeout, pass, added };
+  return {
+    url,
+    init: { method, headers, body: body.length > 0 ? body : null, redirect: "manual" },
+    timeout,
+    pass,
+    swap: swap ? swap.split(" ") : [],
+    added,
+  };
 }
 
 /**
@@ -59,6 +69,21 @@ function headersOf(text) {
   if (known.size >= MAX_KNOWN_HEADERS) known.clear();
   known.set(text, headers);
   return headers;
+}
+
+/**
+ * Adds the field to be swapped with the client's value, if the answer has it.
+ *
+ * @param {Order} order
+ * @param {Response} answer
+ * @returns {boolean} false if the answer has it with another value than the server's: it is not passed on
+ */
+export function swapped({ swap: [name, theirs, ours], added }, answer) {
+  if (name === undefined) return true;
+  const value = answer.headers.get(name);
+  if (value === null) return true;
+  added.push(`${name}:${ours}`);
+  return theirs !== "" && value === theirs;
 }
 
 /**

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 )
@@ -97,7 +98,7 @@ func (c *Codec) Decode(id, server, caller string) (*Session, error) {
 		if len(c.opened) >= remembered {
 			clear(c.opened)
 		}
-		c.opened[id] = s
+		c.opened[strings.Clone(id)] = s // id may be a piece of a whole request
 		c.mu.Unlock()
 	}
 	if s.Server != server || s.Caller != caller || time.Since(s.Opened) >= MaxLife {
