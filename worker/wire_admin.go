@@ -52,7 +52,7 @@ func (g *Gateway) wireAdmin() {
 		Audit:     g.trail.audit,
 		Usage:     g.trail.usage,
 		PurgeTokens: func(ctx context.Context, rec *registry.Record) error {
-			if g.tokens.PerCaller(rec) {
+			if g.tokens.ByEpoch(rec) {
 				return nil // no other record leads to them
 			}
 			_, err := g.tokens.Purge(ctx, rec)

@@ -75,16 +75,7 @@ func TestTokensOfCallers(t *testing.T) {
 		"jwt_bearer":     {},
 	} {
 		t.Run(flow, func(t *testing.T) {
-			u := &upstream{client: authserver.Client{ID: "client-" + rand.Text(), Secrets: []string{"secret:" + rand.Text()}}}
-			var err error
-			u.idp, err = authserver.Listen("127.0.0.1:0", authserver.Options{TrustedIssuers: []authserver.TrustedIssuer{{Issuer: callers.url, Keys: callers.keys}}})
-			require.NoError(t, err)
-			defer u.idp.Close()
-			u.mcp, err = mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: u.idp.Issuer(), KeysURL: u.idp.KeysURL(), Revoked: u.idp.Revoked})
-			require.NoError(t, err)
-			defer u.mcp.Close()
-			u.client.DefaultAudience = u.mcp.URL()
-			u.idp.Register(u.client)
+			u := upstreamAt(t, authserver.Options{TrustedIssuers: []authserver.TrustedIssuer{{Issuer: callers.url, Keys: callers.keys}}})
 			record := with(u.record(), "oauth2_flow", flow)
 			record["token_endpoint_auth_method"] = "client_secret_basic"
 			for name, value := range members {
@@ -161,6 +152,18 @@ func TestTokensOfCallers(t *testing.T) {
 			}, 90*time.Second, 200*time.Millisecond)
 			_, subject = call(jwtOf("alice"))
 			assert.Equal(t, "alice", subject)
+			if flow == "token_exchange" { // an assertion is good once
+				record = with(record, "allow_scope_step_up", true)
+				record["server_name"] = name("step-up")
+				record["credentials"].(map[string]any)["scopes"] = []string{mcpserver.ScopeRead}
+				a := g.admin(t, "POST", "/v1/mcp/server", record)
+				require.Equal(t, 201, a.StatusCode, "%s", a.text)
+				slug, _ = a.object(t)["slug"].(string)
+				mints := u.mints()
+				_, subject = call(jwtOf("alice"))
+				assert.Equal(t, "alice", subject, "a token with more scopes is hers too")
+				assert.Equal(t, 2, u.mints()-mints)
+			}
 			audit := g.admin(t, "GET", "/v1/audit?action=token.purge", nil)
 			assert.Contains(t, string(audit.text), id)
 		})

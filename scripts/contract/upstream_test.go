@@ -19,9 +19,15 @@ type upstream struct {
 
 func newUpstream(t *testing.T) *upstream {
 	t.Helper()
+	return upstreamAt(t, authserver.Options{})
+}
+
+// upstreamAt is one whose authorization server has these options.
+func upstreamAt(t *testing.T, o authserver.Options) *upstream {
+	t.Helper()
 	u := &upstream{client: authserver.Client{ID: "client-" + rand.Text(), Secrets: []string{"secret:" + rand.Text()}}}
 	var err error
-	u.idp, err = authserver.Listen("127.0.0.1:0", authserver.Options{})
+	u.idp, err = authserver.Listen("127.0.0.1:0", o)
 	require.NoError(t, err)
 	t.Cleanup(func() { u.idp.Close() })
 	u.mcp, err = mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: u.idp.Issuer(), KeysURL: u.idp.KeysURL(), Revoked: u.idp.Revoked})

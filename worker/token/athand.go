@@ -17,7 +17,7 @@ func (e *Engine) AtHand(rec *registry.Record, now time.Time, f *platform.Forward
 	}
 	if p.oauth {
 		pr := p.prepared.Load()
-		if pr == nil || p.perCaller || !pr.plain || !pr.entry.usable(now) || !e.current(p, pr.entry) || now.After(pr.entry.refreshAt) ||
+		if pr == nil || p.perCaller || !pr.plain || !pr.entry.usable(now) || !pr.current() || now.After(pr.entry.refreshAt) ||
 			int64(now.Sub(pr.entry.made)) > pr.entry.recheckAt.Load() || now.UnixNano() >= e.reportAt.Load() {
 			return false
 		}

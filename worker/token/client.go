@@ -51,7 +51,7 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !p.oauth {
 		return e.upstream.RoundTrip(p.dress(r, nil))
 	}
-	p, values, en, err := e.credential(r.Context(), p, c.who)
+	p, pr, err := e.credential(r.Context(), p, c.who)
 	if err != nil {
 		closeBody(r)
 		return nil, err
@@ -59,11 +59,11 @@ func (c *client) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := e.makeReplayable(r); err != nil {
 		return nil, err
 	}
-	resp, err := e.upstream.RoundTrip(p.dress(r, values))
+	resp, err := e.upstream.RoundTrip(p.dress(r, pr.values))
 	if err != nil || resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusBadRequest {
 		return resp, err
 	}
-	return c.refused(p, r, resp, en)
+	return c.refused(p, pr, r, resp)
 }
 
 // dress answers a copy of the request with the fixed headers and the token.
@@ -80,57 +80,55 @@ func (p *plan) dress(r *http.Request, token []string) *http.Request {
 	return &out
 }
 
-// header answers the credential header's value. With a token in L1 it costs a map
+// header answers the token that a request carries. With a token in L1 it costs a map
 // look-up, a clock reading and pointer comparisons.
-func (e *Engine) header(ctx context.Context, p *plan, who *access.Principal) ([]string, *entry, error) {
+func (e *Engine) header(ctx context.Context, p *plan, who *access.Principal) (*prepared, error) {
 	if pr := p.prepared.Load(); pr != nil && !p.perCaller {
 		now := time.Now()
-		if pr.entry.usable(now) && e.current(p, pr.entry) {
+		if pr.entry.usable(now) && pr.current() {
 			e.count.l1.Inc()
 			e.report(ctx, now)
-			e.tend(ctx, p, pr.entry, now, who)
-			return pr.values, pr.entry, nil
+			e.tend(ctx, pr.target, pr.entry, now, who)
+			return pr, nil
 		}
 	}
 	if p.interactive {
 		t, en, err := e.resolveConnected(ctx, p, who)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		return p.prepare(t, en), en, nil
+		return p.prepare(t, en), nil
 	}
 	t, err := e.target(ctx, p, who)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	en, err := e.resolve(ctx, t, CauseMiss, "", who)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return p.prepare(t, en), en, nil
+	if p.perCaller {
+		e.tend(ctx, t, en, time.Now(), who)
+	}
+	return p.prepare(t, en), nil
 }
 
-// current says whether this is still the token of the plan's target.
-func (e *Engine) current(p *plan, en *entry) bool {
-	t := p.using.Load()
-	if t == nil {
-		return false
-	}
-	s := t.slot.Load()
-	return s != nil && s.entry.Load() == en
+// current says whether this is still the token of its target.
+func (pr *prepared) current() bool {
+	s := pr.target.slot.Load()
+	return s != nil && s.entry.Load() == pr.entry
 }
 
 // prepare makes the header's value and remembers it for the next call.
-func (p *plan) prepare(t *target, en *entry) []string {
-	if pr := p.prepared.Load(); pr != nil && pr.entry == en {
-		return pr.values
+func (p *plan) prepare(t *target, en *entry) *prepared {
+	if pr := p.prepared.Load(); pr != nil && pr.entry == en && pr.target == t {
+		return pr
 	}
-	pr := &prepared{en, single(p.prefix + en.Token), headerValue(en.Token)}
+	pr := &prepared{t, en, single(p.prefix + en.Token), headerValue(en.Token)}
 	if !p.perCaller {
-		p.using.Store(t)
 		p.prepared.Store(pr)
 	}
-	return pr.values
+	return pr
 }
 
 // makeReplayable gives a small body of known length a GetBody.
@@ -172,10 +170,10 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// refused deals with an answer that may be about the token: it mints once, replays
-// once, and passes on whatever comes then.
-func (c *client) refused(p *plan, r *http.Request, resp *http.Response, en *entry) (*http.Response, error) {
-	e := c.e
+// refused deals with an answer that may be about the token it was sent: it mints once,
+// replays once, and passes on whatever comes then.
+func (c *client) refused(p *plan, sent *prepared, r *http.Request, resp *http.Response) (*http.Response, error) {
+	e, t, en := c.e, sent.target, sent.entry
 	ch := oauth.ParseChallenge(resp.Header.Values("WWW-Authenticate"))
 	invalid := ch.Error == "invalid_token" || resp.StatusCode == http.StatusUnauthorized && ch.Error != "insufficient_scope"
 	scope := ch.Error == "insufficient_scope"
@@ -184,11 +182,7 @@ func (c *client) refused(p *plan, r *http.Request, resp *http.Response, en *entr
 	}
 	ctx := r.Context()
 	if scope {
-		return c.stepUp(p, r, resp, ch.Scope)
-	}
-	t, err := e.usingOf(ctx, p, c.who)
-	if err != nil {
-		return resp, nil
+		return c.stepUp(p, t, r, resp, ch.Scope)
 	}
 	if !replayable(r) {
 		e.count.unauthorized("not_replayable")
@@ -205,27 +199,19 @@ func (c *client) refused(p *plan, r *http.Request, resp *http.Response, en *entr
 			return resp, nil
 		}
 		discard(resp)
-		return c.replayWithNewer(p, r, err)
+		return c.replayWithNewer(p, r, forbidden(err))
 	}
 	discard(resp)
 	e.count.unauthorized("replayed")
-	return c.replay(p, t, r, fresh)
+	return c.replay(p, p.prepare(t, fresh), r)
 }
 
-// usingOf answers the target of the token that the caller's requests carry.
-func (e *Engine) usingOf(ctx context.Context, p *plan, who *access.Principal) (*target, error) {
-	if t := p.using.Load(); t != nil && !p.perCaller {
-		return t, nil
-	}
-	return e.target(ctx, p, who)
-}
-
-func (c *client) replay(p *plan, t *target, r *http.Request, en *entry) (*http.Response, error) {
+func (c *client) replay(p *plan, pr *prepared, r *http.Request) (*http.Response, error) {
 	out, err := again(r)
 	if err != nil {
 		return nil, problem.New(http.StatusBadGateway, "request_not_replayable", "The request cannot be sent again.").Because(err)
 	}
-	resp, err := c.e.upstream.RoundTrip(p.dress(out, p.prepare(t, en)))
+	resp, err := c.e.upstream.RoundTrip(p.dress(out, pr.values))
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
 		c.e.count.unauthorized("refused_again")
 	}

@@ -366,6 +366,69 @@ func TestStepUp(t *testing.T) {
 			assert.Equal(t, 2, w.mintCount(), "asked once, not at each call")
 		})
 	})
+	t.Run("a further one", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			e := w.instance()
+			rec := w.record(func(r *registry.Record) { r.AllowStepUp, r.Scopes = true, []string{"orders:read"} })
+			needs(w, "orders:write")
+			burst(1, []*token.Engine{e}, rec)
+			needs(w, "orders:admin")
+			burst(1, []*token.Engine{e}, rec)
+			assert.Equal(t, "orders:read orders:write orders:admin", w.forms[2].Get("scope"))
+			w.fail(func(int, *http.Request, url.Values) *http.Response {
+				return reply(400, "application/json", `{"error":"invalid_scope"}`)
+			})
+			needs(w, "orders:own")
+			status, _, _ := call(e, rec)
+			assert.Equal(t, 403, status)
+			needs(w, "orders:admin")
+			_, body, _ := call(e, rec)
+			assert.Equal(t, "token-3", body, "what was granted before is used on")
+		})
+	})
+	t.Run("purge", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			needs(w, "orders:write")
+			all := w.instances(2)
+			rec := w.record(func(r *registry.Record) { r.AllowStepUp, r.Scopes = true, []string{"orders:read"} })
+			assert.Equal(t, 1, burst(1, all[:1], rec))
+			w.platform.Wait()
+			require.True(t, all[1].ByEpoch(rec))
+			next := purged(rec) // by an instance that knows nothing of the step-up
+			st := all[1].Status(t.Context(), next)
+			assert.Equal(t, token.StateNone, st.State)
+			for _, e := range append(all, w.instance()) {
+				_, body, err := call(e, next)
+				require.NoError(t, err)
+				assert.Equal(t, "token-4", body, "neither token of before")
+			}
+			assert.Equal(t, 4, w.mintCount())
+			assert.Equal(t, token.StateValid, all[1].Status(t.Context(), next).State)
+		})
+	})
+	t.Run("of a caller", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			needs(w, "orders:write")
+			e := w.instance()
+			rec := w.record(func(r *registry.Record) {
+				r.OAuth2Flow, r.AllowStepUp, r.Scopes = registry.FlowTokenExchange, true, []string{"orders:read"}
+			})
+			for range 2 {
+				for who, got := range map[string]string{"jwt:a": "jwt-of-ann", "jwt:b": "jwt-of-bob"} {
+					status, _, err := callAs(t.Context(), e, rec, &access.Principal{ID: who, JWT: got})
+					require.NoError(t, err)
+					assert.Equal(t, 200, status)
+				}
+			}
+			assert.Equal(t, 4, w.mintCount(), "each has one of each kind")
+			for i, form := range w.forms {
+				assert.Equal(t, w.forms[i/2*2].Get("subject_token"), form.Get("subject_token"), "in the caller's own name")
+			}
+		})
+	})
 	t.Run("hostile scope", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)

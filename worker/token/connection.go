@@ -130,15 +130,7 @@ func (e *Engine) resolveConnected(ctx context.Context, p *plan, who *access.Prin
 		e.askAgain(t, err)
 		return t, nil, forbidden(err)
 	}
-	now := time.Now()
-	if now.After(en.refreshAt) {
-		e.refreshTarget(ctx, t, now, who)
-	}
-	// A connection that was ended at another instance must not live on in this one.
-	due := en.recheckAt.Load()
-	if age := now.Sub(en.made); int64(age) > due && en.recheckAt.CompareAndSwap(due, int64(age+e.settings.L1Recheck)) {
-		e.platform.Background(ctx, func(ctx context.Context) { e.recheck(ctx, t, en) })
-	}
+	e.tend(ctx, t, en, time.Now(), who)
 	return t, en, nil
 }
 
@@ -160,10 +152,7 @@ func (e *Engine) askAgain(t *target, err error) {
 	if code := problem.From(err).Code; code != CodeNotConnected && code != CodeConnectionEnded {
 		return
 	}
-	s := e.slot(t)
-	s.mu.Lock()
-	s.failure, s.failures, s.notBefore = nil, 0, time.Time{}
-	s.mu.Unlock()
+	e.slot(t).forgive()
 }
 
 // forbidden gives the failures that only the caller can mend a status that says so.
@@ -332,11 +321,7 @@ func (e *Engine) changeConnection(ctx context.Context, t *target, action string,
 	if err != nil {
 		return err
 	}
-	s := e.slot(t)
-	s.raise(a.Generation)
-	s.mu.Lock()
-	s.failure, s.failures, s.notBefore = nil, 0, time.Time{}
-	s.mu.Unlock()
+	e.slot(t).begin(a.Generation)
 	return nil
 }
 

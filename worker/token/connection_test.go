@@ -301,3 +301,45 @@ func TestSharedConnectionWhileTheMinterIsOutOfReach(t *testing.T) {
 		w.platform.Wait()
 	})
 }
+
+// A request that is refused long after it was sent is repeated as the one that was sent: by the shared connection.
+func TestRefusalOfTheSharedConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newInteractive(t)
+		w.life = 3600
+		e := w.instance()
+		w.connect(e, token.SharedSubject, "everybodys")
+		require.Equal(t, "everybodys", w.as(e, "key:bob"))
+		w.revoke("everybodys")
+		slow := true
+		w.upstream = func(*http.Request) *http.Response {
+			if slow {
+				slow = false
+				time.Sleep(10 * time.Second)
+			}
+			return nil
+		}
+		assert.Equal(t, "token-1", w.as(e, "key:bob"), "one refresh, one replay")
+		w.platform.Wait()
+	})
+}
+
+// A caller's own token is refreshed early, as everybody's is.
+func TestTokenOfACallerIsRefreshedEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		e, rec := w.instance(), w.record(func(r *registry.Record) { r.OAuth2Flow = registry.FlowTokenExchange })
+		ann := &access.Principal{ID: "jwt:a", JWT: "jwt-of-ann"}
+		got := func() string {
+			_, body, err := callAs(t.Context(), e, rec, ann)
+			require.NoError(t, err)
+			return body
+		}
+		assert.Equal(t, "token-1", got())
+		time.Sleep(289 * time.Second)
+		assert.Equal(t, "token-1", got(), "the old one serves on")
+		w.platform.Wait()
+		assert.Equal(t, "token-2", got())
+		assert.Equal(t, 2, w.mintCount())
+	})
+}

@@ -43,7 +43,7 @@ func TestAPurgeOfCallersTokens(t *testing.T) {
 				}
 				assert.Equal(t, "token-2", got(all[0], rec, bob))
 				w.platform.Wait()
-				assert.True(t, all[0].PerCaller(rec))
+				assert.True(t, all[0].ByEpoch(rec))
 				assert.Equal(t, 2, all[0].Status(t.Context(), rec).Held)
 
 				rec = purged(rec)

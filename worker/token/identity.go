@@ -38,8 +38,8 @@ func identityOf(g *oauth.Grant, rec *registry.Record, upstreamOrigin string) str
 	part(h, upstreamOrigin)
 	part(h, g.SubjectType)
 	part(h, g.Subject)
-	if g.Subject != "" {
-		part(h, rec.ServerID) // its epoch is the server's
+	if byEpoch(g, rec) {
+		part(h, rec.ServerID) // the epoch is the server's
 	}
 	if g.Identity != nil {
 		part(h, g.Identity.TokenURL)

@@ -108,10 +108,13 @@ func (e *Engine) Status(ctx context.Context, rec *registry.Record) *Status {
 	if err := e.callMinter(ctx, t.identity, "status", e.keyring.Seal(nil, "status", t.identity), ms); err != nil {
 		st.MinterReachable = false
 	}
+	if ms.Epoch < t.epoch { // purged, which the object is not told before it is asked for a token
+		ms = &minterState{Generation: ms.Generation, Mints: ms.Mints, Attempts: ms.Attempts}
+	}
 	st.Generation, st.Mints, st.Attempts = ms.Generation, ms.Mints, ms.Attempts
 	st.minterSays(ms, now)
 	var en *entry
-	if v, err := e.store.get(ctx, t); err == nil && !v.Purged && v.Generation >= ms.Generation {
+	if v, err := e.store.get(ctx, t); err == nil && !v.Purged && v.Generation >= ms.Generation && v.Epoch >= t.epoch {
 		if en = newEntry(v, "l2", now, e.settings); en.alive(now) {
 			st.Tier = "l2"
 		}
@@ -224,7 +227,7 @@ func moment(t time.Time) *time.Time {
 // Refresh mints a new token now, whatever is cached, and answers the status. Only a
 // Retry-After of the authorization server holds it back.
 func (e *Engine) Refresh(ctx context.Context, rec *registry.Record, who *access.Principal) (*Status, error) {
-	_, t, err := e.managed(ctx, rec)
+	t, err := e.managed(ctx, rec)
 	if err != nil {
 		return nil, err
 	}
@@ -234,62 +237,52 @@ func (e *Engine) Refresh(ctx context.Context, rec *registry.Record, who *access.
 	return e.Status(ctx, rec), nil
 }
 
-func (e *Engine) managed(ctx context.Context, rec *registry.Record) (*plan, *target, error) {
+func (e *Engine) managed(ctx context.Context, rec *registry.Record) (*target, error) {
 	st := &Status{}
 	p, t := e.manageable(ctx, rec, st)
 	switch {
 	case t != nil:
-		return p, t, nil
+		return t, nil
 	case st.State == StateUnusable && p.refusal != nil:
-		return nil, nil, p.refusal
+		return nil, p.refusal
 	case st.State == StateUnusable:
-		return nil, nil, problem.New(http.StatusBadGateway, "token_unavailable", st.Message)
+		return nil, problem.New(http.StatusBadGateway, "token_unavailable", st.Message)
 	case st.State == StatePerCaller:
-		return nil, nil, problem.New(http.StatusConflict, "token_per_caller", "Server "+rec.Slug+" has a token for each caller, not one of its own. They can be purged together.")
+		return nil, problem.New(http.StatusConflict, "token_per_caller", "Server "+rec.Slug+" has a token for each caller, not one of its own. They can be purged together.")
 	}
-	return nil, nil, problem.New(http.StatusConflict, "token_not_applicable", "Server "+rec.Slug+" needs no access token of the gateway.")
+	return nil, problem.New(http.StatusConflict, "token_not_applicable", "Server "+rec.Slug+" needs no access token of the gateway.")
 }
 
 // Purge voids the record's tokens everywhere. This instance forgets at once; another
 // one within GRANTWAY_TOKEN_RECHECK_SECONDS and KV's delay of up to 60 s, or at its first
-// 401. It answers the new generation. A server with tokens of callers has its epoch raised
-// instead, see PerCaller.
+// 401. It answers the new generation. A server whose tokens ByEpoch are many has its epoch
+// raised instead.
 func (e *Engine) Purge(ctx context.Context, rec *registry.Record) (int64, error) {
-	p, t, err := e.managed(ctx, rec)
+	t, err := e.managed(ctx, rec)
 	if err != nil {
 		return 0, err
 	}
-	generation := int64(0)
-	targets := []*target{t}
-	if t != p.single && p.single != nil {
-		targets = append(targets, p.single)
+	body, err := json.Marshal(purgeRequest{IssuerAt: t.issuerAt, Origin: t.origin, Server: rec.Slug})
+	if err != nil {
+		return 0, err
 	}
-	for _, t := range targets {
-		body, err := json.Marshal(purgeRequest{IssuerAt: t.issuerAt, Origin: t.origin, Server: rec.Slug})
-		if err != nil {
-			return 0, err
-		}
-		var a purgeAnswer
-		if err := e.callMinter(ctx, t.identity, "purge", e.keyring.Seal(body, "purge", t.identity), &a); err != nil {
-			e.count.degraded("minter")
-			e.slot(t).entry.Store(nil)
-			return 0, problem.New(http.StatusServiceUnavailable, "minter_unavailable", "The token was dropped in this instance only: the minter is out of reach. Repeat the purge.").Because(err)
-		}
-		s := e.slot(t)
-		s.raise(a.Generation)
-		s.mu.Lock()
-		s.failure, s.failures, s.notBefore = nil, 0, time.Time{}
-		s.mu.Unlock()
-		generation = max(generation, a.Generation)
+	var a purgeAnswer
+	s := e.slot(t)
+	if err := e.callMinter(ctx, t.identity, "purge", e.keyring.Seal(body, "purge", t.identity), &a); err != nil {
+		e.count.degraded("minter")
+		s.entry.Store(nil)
+		return 0, problem.New(http.StatusServiceUnavailable, "minter_unavailable", "The token was dropped in this instance only: the minter is out of reach. Repeat the purge.").Because(err)
 	}
-	p.prepared.Store(nil)
-	return generation, nil
+	s.begin(a.Generation)
+	return a.Generation, nil
 }
 
-// PerCaller reports whether the server's callers have tokens of their own. Such tokens are
-// purged by a new TokenEpoch of the record: what was minted before is then neither used nor
-// waited for, also if the mint was under way.
-func (e *Engine) PerCaller(rec *registry.Record) bool { return e.plan(rec).perCaller }
+// ByEpoch reports whether the server may have several tokens at once: of its callers, or with
+// different scopes. They are purged by a new TokenEpoch of the record: what was minted before is
+// then neither used nor waited for, also if the mint was under way.
+func (e *Engine) ByEpoch(rec *registry.Record) bool {
+	return e.plan(rec).perCaller || rec.AllowStepUp
+}
 
 // Forget drops what this instance remembers of a record that was deleted or changed.
 func (e *Engine) Forget(serverID string) {

@@ -145,11 +145,12 @@ func (e *Engine) serveMint(ctx context.Context, a platform.Actor, req *mintReque
 		if answer := e.decide(st, req, time.Now()); answer != nil {
 			return answer, nil
 		}
+		after := *req
+		after.Epoch = max(req.Epoch, st.Epoch) // who asks may not have heard of the latest
 		if st.Voided && req.Cause == CauseMiss {
-			after := *req
 			after.Cause = CausePurge
-			req = &after
 		}
+		req = &after
 		fl, began := e.flyMint(ctx, a, req, st.Generation, seen)
 		select {
 		case <-fl.done:

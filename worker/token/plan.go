@@ -43,12 +43,10 @@ type plan struct {
 	lines  []platform.Field // fixed, for AtHand
 
 	single   *target                  // the one target, if neither discovery nor the caller has a say
-	prepared atomic.Pointer[prepared] // the header of the token used last
-	using    atomic.Pointer[target]   // whose token that is
+	prepared atomic.Pointer[prepared] // the token used last, unless the callers have their own
 
 	mu     sync.Mutex
 	found  *found // by discovery
-	wide   *target
 	reread *reread
 }
 
@@ -60,6 +58,7 @@ type field struct {
 
 // prepared is a token as the plan's header carries it.
 type prepared struct {
+	target *target
 	entry  *entry
 	values []string
 	plain  bool // the value can stand in a header
@@ -70,10 +69,11 @@ type target struct {
 	rec      *registry.Record
 	grant    oauth.Grant // without secrets
 	identity string
-	issuerAt string // origin of the token endpoint; of a connection: its subject
-	origin   string // of the upstream
-	subject  string // of a connection
-	epoch    int64  // of the record, where the token depends on the caller
+	issuerAt string  // origin of the token endpoint; of a connection: its subject
+	origin   string  // of the upstream
+	subject  string  // of a connection
+	epoch    int64   // of the record, where that counts: see Engine.ByEpoch
+	narrow   *target // whose scopes were not enough; nil: these are the record's scopes
 	slot     atomic.Pointer[slot]
 }
 
@@ -274,7 +274,7 @@ func (p *plan) discovers() bool { return p.grant.TokenURL == "" || p.grant.Resou
 
 func newTarget(rec *registry.Record, g oauth.Grant, origin string) *target {
 	t := &target{rec: rec, grant: g, origin: origin, identity: identityOf(&g, rec, origin)}
-	if g.Subject != "" {
+	if byEpoch(&g, rec) {
 		t.epoch = rec.TokenEpoch
 	}
 	if u, err := url.Parse(g.TokenURL); err == nil {
@@ -283,17 +283,25 @@ func newTarget(rec *registry.Record, g oauth.Grant, origin string) *target {
 	return t
 }
 
+// byEpoch says whether the token is one of many that a server may have: tokens of callers, and
+// those with more scopes than the record's. Nobody knows all of them, so they are purged by
+// the record's epoch.
+func byEpoch(g *oauth.Grant, rec *registry.Record) bool { return g.Subject != "" || rec.AllowStepUp }
+
 // target answers which token a call of this principal needs.
 func (e *Engine) target(ctx context.Context, p *plan, who *access.Principal) (*target, error) {
 	if p.interactive {
 		return e.connected(p, who), nil
 	}
-	p.mu.Lock()
-	wide := p.wide
-	p.mu.Unlock()
-	if wide != nil && !p.perCaller {
-		return wide, nil
+	t, err := e.narrowTarget(ctx, p, who)
+	if err == nil && t.rec.AllowStepUp {
+		t = e.slot(t).widest(t)
 	}
+	return t, err
+}
+
+// narrowTarget is target with the record's own scopes.
+func (e *Engine) narrowTarget(ctx context.Context, p *plan, who *access.Principal) (*target, error) {
 	if p.single != nil {
 		return p.single, nil
 	}

@@ -18,7 +18,7 @@ func (e *Engine) Ready(ctx context.Context, rec *registry.Record, who *access.Pr
 	if !p.oauth {
 		return nil
 	}
-	_, _, _, err := e.credential(ctx, p, who)
+	_, _, err := e.credential(ctx, p, who)
 	return err
 }
 

@@ -64,17 +64,17 @@ func (e *Engine) newer(ctx context.Context, p *plan, err error) *plan {
 
 // credential is header, and once more with a later version of the record where the
 // authorization server refused the client. It answers the plan that holds.
-func (e *Engine) credential(ctx context.Context, p *plan, who *access.Principal) (*plan, []string, *entry, error) {
-	values, en, err := e.header(ctx, p, who)
+func (e *Engine) credential(ctx context.Context, p *plan, who *access.Principal) (*plan, *prepared, error) {
+	pr, err := e.header(ctx, p, who)
 	if err == nil {
-		return p, values, en, nil
+		return p, pr, nil
 	}
 	q := e.newer(ctx, p, err)
 	if q == nil || q.refusal != nil || !q.oauth {
-		return p, nil, nil, err
+		return p, nil, err
 	}
-	values, en, err = e.header(ctx, q, who)
-	return q, values, en, err
+	pr, err = e.header(ctx, q, who)
+	return q, pr, err
 }
 
 // replayWithNewer repeats a request whose token the upstream refused, with the client of a
@@ -84,14 +84,10 @@ func (c *client) replayWithNewer(p *plan, r *http.Request, failed error) (*http.
 	if q == nil || q.refusal != nil || !q.oauth {
 		return nil, failed
 	}
-	_, en, err := c.e.header(r.Context(), q, c.who)
-	if err != nil {
-		return nil, err
-	}
-	t, err := c.e.usingOf(r.Context(), q, c.who)
+	pr, err := c.e.header(r.Context(), q, c.who)
 	if err != nil {
 		return nil, err
 	}
 	c.e.count.unauthorized("replayed")
-	return c.replay(q, t, r, en)
+	return c.replay(q, pr, r)
 }

@@ -211,25 +211,20 @@ func (e *Engine) fromStore(ctx context.Context, s *slot, t *target) *entry {
 
 // tend looks after a token in use: it is refreshed early, and now and then compared
 // with the store, both in the background and by one caller.
-func (e *Engine) tend(ctx context.Context, p *plan, en *entry, now time.Time, who *access.Principal) {
+func (e *Engine) tend(ctx context.Context, t *target, en *entry, now time.Time, who *access.Principal) {
 	if now.After(en.refreshAt) {
-		e.refreshEarly(ctx, p, now, who)
+		e.refreshEarly(ctx, t, now, who)
 		return
 	}
 	due := en.recheckAt.Load()
 	if age := now.Sub(en.made); int64(age) > due && en.recheckAt.CompareAndSwap(due, int64(age+e.settings.L1Recheck)) {
-		t := p.using.Load()
 		e.platform.Background(ctx, func(ctx context.Context) { e.recheck(ctx, t, en) })
 	}
 }
 
 // refreshEarly starts the one early refresh of this instance; the token in use
 // serves on meanwhile.
-func (e *Engine) refreshEarly(ctx context.Context, p *plan, now time.Time, who *access.Principal) {
-	e.refreshTarget(ctx, p.using.Load(), now, who)
-}
-
-func (e *Engine) refreshTarget(ctx context.Context, t *target, now time.Time, who *access.Principal) {
+func (e *Engine) refreshEarly(ctx context.Context, t *target, now time.Time, who *access.Principal) {
 	s := t.slot.Load()
 	if s == nil {
 		return

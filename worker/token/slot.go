@@ -25,6 +25,8 @@ type slot struct {
 
 	refusal      *oauth.Failure // the upstream refuses new tokens too
 	refusalUntil time.Time      // until then a refusal causes no mint
+
+	wide *target // of a step-up: what is used instead
 }
 
 // flight is one resolution under way in this instance; everybody who needs its
@@ -63,6 +65,19 @@ func (s *slot) raise(generation int64) {
 	if en := s.entry.Load(); en != nil && en.Generation < s.generation {
 		s.entry.Store(nil)
 	}
+}
+
+// begin is raise, and as if nothing had failed before.
+func (s *slot) begin(generation int64) {
+	s.raise(generation)
+	s.forgive()
+}
+
+// forgive forgets what failed.
+func (s *slot) forgive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failure, s.failures, s.notBefore = nil, 0, time.Time{}
 }
 
 // drop forgets the token with this fingerprint if it is still the one kept, and

@@ -12,19 +12,15 @@ import (
 // maxScopes bounds the scopes of a token after a step-up.
 const maxScopes = 50
 
-// stepUp answers a 403 insufficient_scope (RFC 6750 §3.1): where the record allows it,
-// one token with the union of the scopes, for this and later calls, and one replay.
-func (c *client) stepUp(p *plan, r *http.Request, resp *http.Response, wanted string) (*http.Response, error) {
+// stepUp answers a 403 insufficient_scope (RFC 6750 §3.1) to the token of t: where the record
+// allows it, one token with the union of the scopes, for this and later calls, and one replay.
+func (c *client) stepUp(p *plan, t *target, r *http.Request, resp *http.Response, wanted string) (*http.Response, error) {
 	e := c.e
 	if p.interactive {
-		return c.askForScopes(p, r, resp, wanted)
+		return c.askForScopes(t, r, resp, wanted)
 	}
-	if !c.rec.AllowStepUp || p.perCaller || !replayable(r) {
+	if !t.rec.AllowStepUp || !replayable(r) {
 		e.count.stepUp("not_allowed")
-		return resp, nil
-	}
-	t := p.using.Load()
-	if t == nil {
 		return resp, nil
 	}
 	union := slices.Clone(t.grant.Scopes)
@@ -37,49 +33,69 @@ func (c *client) stepUp(p *plan, r *http.Request, resp *http.Response, wanted st
 		e.count.stepUp("nothing_new")
 		return resp, nil
 	}
-	wide := p.widen(t, union)
+	narrow := t
+	if t.narrow != nil {
+		narrow = t.narrow
+	}
+	s := e.slot(narrow)
+	wide := s.widen(narrow, union)
 	en, err := e.resolve(r.Context(), wide, CauseMiss, "", c.who)
 	if err != nil {
 		e.count.stepUp("no_token")
-		p.narrow(wide)
+		s.unwiden(wide, t)
 		return resp, nil
 	}
 	discard(resp)
 	e.count.stepUp("replayed")
-	return c.replay(p, wide, r, en)
+	return c.replay(p, p.prepare(wide, en), r)
 }
 
-// widen makes the target with these scopes the plan's, or answers the one that
-// another call made meanwhile if it is wide enough.
-func (p *plan) widen(from *target, scopes []string) *target {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.wide != nil && !slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(p.wide.grant.Scopes, s) }) {
-		return p.wide
+// widen makes the target with these scopes the one that is used in place of narrow, or answers
+// the one that another call made meanwhile if it is wide enough.
+func (s *slot) widen(narrow *target, scopes []string) *target {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wide != nil && !slices.ContainsFunc(scopes, func(scope string) bool { return !slices.Contains(s.wide.grant.Scopes, scope) }) {
+		return s.wide
 	}
-	g := from.grant
+	g := narrow.grant
 	g.Scopes = scopes
-	p.wide = newTarget(from.rec, g, from.origin)
-	return p.wide
+	s.wide = newTarget(narrow.rec, g, narrow.origin)
+	s.wide.narrow = narrow
+	return s.wide
 }
 
-// narrow goes back to the record's scopes, because nobody grants the wider ones.
-func (p *plan) narrow(wide *target) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.wide == wide {
-		p.wide = nil
+// unwiden goes back to the target of before, because nobody grants the wider scopes.
+func (s *slot) unwiden(wide, before *target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wide != wide {
+		return
 	}
+	s.wide = nil
+	if before.narrow != nil {
+		s.wide = before
+	}
+}
+
+// widest answers the target that is used in place of narrow.
+func (s *slot) widest(narrow *target) *target {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wide != nil {
+		return s.wide
+	}
+	return narrow
 }
 
 // askForScopes remembers what the upstream wants and says where the person can grant
 // it: nobody else can widen a connection.
-func (c *client) askForScopes(p *plan, r *http.Request, resp *http.Response, wanted string) (*http.Response, error) {
+func (c *client) askForScopes(t *target, r *http.Request, resp *http.Response, wanted string) (*http.Response, error) {
 	scopes := oauth.ScopeList(wanted, maxScopes)
 	if len(scopes) == 0 {
 		return resp, nil
 	}
-	wants, err := c.e.wantScopes(r.Context(), c.e.connected(p, c.who), scopes)
+	wants, err := c.e.wantScopes(r.Context(), t, scopes)
 	if err != nil || !wants {
 		c.e.count.stepUp("nothing_new")
 		return resp, nil

@@ -84,7 +84,7 @@ func (h *Handler) Purge(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var generation int64
-	own := !h.Engine.PerCaller(rec)
+	own := !h.Engine.ByEpoch(rec)
 	if own {
 		generation, err = h.Engine.Purge(r.Context(), rec)
 	} else {
