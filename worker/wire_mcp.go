@@ -50,6 +50,7 @@ func (g *Gateway) wireMCP() {
 		Lists:    list,
 		Metrics:  g.metrics,
 		Sessions: session.NewCodec(g.keyring),
+		KV:       g.platform.KV(platform.Config),
 		Origins: &mcp.Origins{
 			Hosts:   words(g.platform.Env("GRANTWAY_ALLOWED_HOSTS")),
 			Allowed: words(g.platform.Env("GRANTWAY_ALLOWED_ORIGINS")),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,7 +28,7 @@ type changing struct {
 	left   chan struct{}
 	mu     sync.Mutex
 	open   []chan string
-	subs   []string // resources/subscribe
+	subs   []string // resources that were subscribed to
 	cancel []string // notifications/cancelled
 	calls  chan string
 }
@@ -48,7 +49,7 @@ func (s *changing) holding() (release func()) {
 	return func() { close(c) }
 }
 
-// say sends a message on every open stream.
+// say sends a message on every open stream; "" ends it.
 func (s *changing) say(message string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,9 +67,10 @@ func (s *changing) serve(w http.ResponseWriter, r *http.Request) {
 		ID     json.RawMessage
 		Method string
 		Params struct {
-			URI       string
-			RequestID json.RawMessage
-			Meta      struct {
+			URI           string
+			RequestID     json.RawMessage
+			Notifications json.RawMessage
+			Meta          struct {
 				ProgressToken json.RawMessage
 			} `json:"_meta"`
 		}
@@ -106,7 +108,12 @@ func (s *changing) serve(w http.ResponseWriter, r *http.Request) {
 		s.mu.Unlock()
 		result(`{}`)
 	case in.Method == "subscriptions/listen":
-		s.stream(w, r, `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true}}}`)
+		var filter struct{ ResourceSubscriptions []string }
+		_ = json.Unmarshal(in.Params.Notifications, &filter)
+		s.mu.Lock()
+		s.subs = append(s.subs, filter.ResourceSubscriptions...)
+		s.mu.Unlock()
+		s.stream(w, r, `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":`+string(in.Params.Notifications)+`}}`)
 	case in.Method == "notifications/cancelled":
 		s.mu.Lock()
 		s.cancel = append(s.cancel, string(in.Params.RequestID))
@@ -140,6 +147,9 @@ func (s *changing) stream(w http.ResponseWriter, r *http.Request, first string, 
 		message := ":"
 		select {
 		case m := <-c:
+			if m == "" {
+				return
+			}
 			message = "data: " + m
 		case <-tick.C: // workerd notices only at a write that a client has left
 		case <-r.Context().Done():
@@ -219,6 +229,8 @@ func (l *listening) next() string {
 		return ""
 	}
 }
+
+const listenMethod = "subscriptions/listen"
 
 const toolsChanged = `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`
 
@@ -322,6 +334,124 @@ func TestListenToEveryServer(t *testing.T) {
 			s.mustLeave(t, name)
 		}
 	}
+}
+
+// A legacy client is told of changes of the resources that its session is subscribed to, on the session's stream: whether it
+// subscribes before it opens that or after.
+func TestSubscribedResources(t *testing.T) {
+	g, _ := streamGateway(t)
+	for _, mode := range []string{"modern", "legacy"} {
+		t.Run(mode, func(t *testing.T) {
+			s := newChanging(t, g, mode)
+			path := "/mcp/" + s.slug + ","
+			headers := []string{"Accept", "application/json, text/event-stream"}
+			a := g.admin(t, "POST", path, `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}`, headers...)
+			require.Equal(t, 200, a.StatusCode, "%s", a.text)
+			require.Contains(t, string(a.text), `"resources":{"subscribe":true}`)
+			headers = append(headers, "Mcp-Session-Id", a.Header.Get("Mcp-Session-Id"), "Mcp-Protocol-Version", "2025-11-25")
+			ask := func(method, uri string) {
+				t.Helper()
+				a := g.admin(t, "POST", path, `{"jsonrpc":"2.0","id":1,"method":"resources/`+method+`","params":{"uri":"grantway:`+s.slug+`/`+uri+`"}}`, headers...)
+				require.Equal(t, 200, a.StatusCode, "%s", a.text)
+				require.JSONEq(t, `{"jsonrpc":"2.0","id":1,"result":{}}`, string(a.text))
+			}
+			asked := func(uris ...string) {
+				t.Helper()
+				require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return slices.Equal(s.subs, uris) }, 30*time.Second, 10*time.Millisecond)
+			}
+			var l *listening
+			updated := func(uri string) {
+				t.Helper()
+				s.say(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"` + uri + `"}}`)
+				assert.JSONEq(t, `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"grantway:`+s.slug+`/`+uri+`"}}`, l.next())
+			}
+			ask("subscribe", "file:///a")
+			l = g.events(t, "GET", path, "", headers...)
+			asked("file:///a")
+			require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.open) == 1 }, 30*time.Second, 10*time.Millisecond)
+			updated("file:///a")
+			ask("subscribe", "file:///a")
+			ask("subscribe", "file:///b")
+			asked("file:///a", "file:///a", "file:///b")
+			s.mustLeave(t, "the stream without the second")
+			updated("file:///b")
+			updated("file:///a")
+			s.say("")
+			for told := ""; !strings.Contains(told, "file:///a") || !strings.Contains(told, "file:///b"); {
+				told += l.next() // what happened between two streams is not known
+			}
+			ask("unsubscribe", "file:///a")
+			s.mustLeave(t)
+			asked("file:///a", "file:///a", "file:///b", "file:///a", "file:///b", "file:///b")
+			ask("unsubscribe", "file:///b")
+			s.mustLeave(t)
+			s.say(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///b"}}`)
+			s.say(toolsChanged)
+			assert.Contains(t, l.next(), "tools/list_changed", "nothing is told of a resource any more")
+		})
+	}
+}
+
+// A modern client is told of its tasks, under the ids by which it knows them, and how they are after a break of the server's stream.
+func TestSubscribedTasks(t *testing.T) {
+	g, _ := streamGateway(t)
+	streams, status := make(chan chan string, 10), atomic.Value{}
+	status.Store("working")
+	s := newStreaming(t, g, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		var in struct {
+			ID     json.RawMessage
+			Method string
+			Params struct{ Notifications json.RawMessage }
+		}
+		_ = json.Unmarshal(body, &in)
+		result := func(text string) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, in.ID, text)
+		}
+		declared := strings.Contains(string(body), `"io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}`)
+		switch {
+		case in.Method == "server/discover":
+			result(`{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{}}},"ttlMs":0,"cacheScope":"public"}`)
+		case in.Method == "tools/call" && declared:
+			result(`{"resultType":"task","taskId":"own","status":"working","ttlMs":60000}`)
+		case in.Method == "tasks/get" && declared && r.Header.Get("Mcp-Name") == "own":
+			result(`{"resultType":"complete","taskId":"own","status":"` + status.Load().(string) + `","ttlMs":60000}`)
+		case in.Method == listenMethod && declared && string(in.Params.Notifications) == `{"taskIds":["own"]}`:
+			w.Header().Set("Content-Type", "text/event-stream")
+			c := make(chan string)
+			_, _ = fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{\"notifications\":%s}}\n\n", in.Params.Notifications)
+			_ = http.NewResponseController(w).Flush()
+			streams <- c
+			for message := range c {
+				_, _ = fmt.Fprintf(w, "data: %s\n\n", message)
+				_ = http.NewResponseController(w).Flush()
+			}
+		default:
+			w.WriteHeader(http.StatusTeapot)
+		}
+	})
+	t.Cleanup(s.Close)
+	path := "/mcp/" + s.slug + ","
+	const meta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}`
+	headers := []string{"Accept", "application/json, text/event-stream", "Mcp-Protocol-Version", "2026-07-28"}
+	a := g.admin(t, "POST", path, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"`+s.slug+`__run",`+meta+`}}`, append(headers, "Mcp-Method", "tools/call", "Mcp-Name", s.slug+"__run")...)
+	require.Equal(t, 200, a.StatusCode, "%s", a.text)
+	result, _ := a.object(t)["result"].(map[string]any)
+	id, _ := result["taskId"].(string)
+	require.NotEmpty(t, id)
+	l := g.events(t, "POST", path, `{"jsonrpc":"2.0","id":"L","method":"subscriptions/listen","params":{"notifications":{"taskIds":["`+id+`","own"]},`+meta+`}}`,
+		append(headers, "Mcp-Method", listenMethod)...)
+	const tag = `"_meta":{"io.modelcontextprotocol/subscriptionId":"L"}`
+	assert.JSONEq(t, `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"taskIds":["`+id+`"]},`+tag+`}}`, l.next())
+	own := <-streams
+	own <- `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"another","status":"failed"}}`
+	own <- `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"own","status":"completed","result":{"content":[{"type":"resource_link","uri":"file:///a","name":"a"}]}}}`
+	assert.JSONEq(t, `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"`+id+`","status":"completed","result":{"content":[{"type":"resource_link","uri":"grantway:`+s.slug+`/file:///a","name":"a"}]},`+tag+`}}`, l.next())
+	status.Store("cancelled")
+	close(own)
+	assert.JSONEq(t, `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"`+id+`","status":"cancelled","ttlMs":60000,`+tag+`}}`, l.next())
+	close(<-streams)
 }
 
 // A legacy client's cancellation ends the request that it names: a modern server sees the stream closed, one of the session era

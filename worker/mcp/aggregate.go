@@ -292,6 +292,10 @@ func (x *exchange) answer(ctx context.Context, m *jsonrpc.Message, notify bool) 
 		return x.forward(ctx, m, rec, notify, own, true, func(p *rawjson.Object) { p.SetText("uri", own) })
 	case "completion/complete":
 		return x.complete(ctx, m, notify)
+	case "resources/subscribe", "resources/unsubscribe":
+		if !x.stateless {
+			return x.subscribe(ctx, m, m.Method == "resources/subscribe")
+		}
 	case "tasks/get", "tasks/update", "tasks/cancel":
 		if x.stateless && !x.space.Plain {
 			rec, own, err := x.task(m)

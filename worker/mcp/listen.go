@@ -1,11 +1,9 @@
 package mcp
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -13,8 +11,6 @@ import (
 
 	"github.com/grantway/grantway/worker/mcp/jsonrpc"
 	"github.com/grantway/grantway/worker/mcp/rawjson"
-	"github.com/grantway/grantway/worker/mcp/upstream"
-	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
 )
 
@@ -28,9 +24,12 @@ var listenKinds = [...]listenKind{
 type listenKind struct{ filter, notification, feature string }
 
 const (
-	listenMethod        = "subscriptions/listen"
-	ackNotification     = "notifications/subscriptions/acknowledged"
-	updatedNotification = "notifications/resources/updated"
+	listenMethod          = "subscriptions/listen"
+	ackNotification       = "notifications/subscriptions/acknowledged"
+	updatedNotification   = "notifications/resources/updated"
+	taskNotification      = "notifications/tasks" // SEP-2663
+	resourceSubscriptions = "resourceSubscriptions"
+	taskIDs               = "taskIds"
 )
 
 // Limits of a client's stream of notifications. Workers let a request wait for the heads of six answers at
@@ -40,39 +39,29 @@ const (
 	maxStreams  = 32               // streams held at servers; the lists of further servers are polled
 	listenPause = time.Second      // before a broken stream is opened anew, at first
 	listenLimit = 30 * time.Second // the longest such pause
-	pollPause   = time.Minute      // between two looks at the lists of a server that is polled
+	pollPause   = time.Minute      // between two looks at what no stream tells
 )
+
+// pollAfter answers a pause of pollPause, up to a quarter longer: not all look at once.
+func pollAfter() time.Duration { return pollPause + rand.N(pollPause/4) }
 
 // heard is what one server has to say.
 type heard struct {
 	rec    *registry.Record
-	ack    rawjson.Object // the acknowledged filter; nil for a notification
+	ack    rawjson.Object // the acknowledged filter, in the client's names; nil for a notification
 	raw    []byte         // params of a notification
 	method string
-	failed bool // it could not be opened: there will be no ack soon
-}
-
-// listener listens to one server for an exchange.
-type listener struct {
-	*exchange
-	t       upstream.Target
-	filter  rawjson.Object // what the client wants to hear of this server
-	uris    []string       // resources of the filter
-	told    bool           // that it listens, or cannot
-	events  chan<- heard
-	opening chan struct{} // holds one for each request under way, of all listeners
+	task   string // the client's id of the task that a notification is about
+	failed bool   // it could not be opened: there will be no ack soon
 }
 
 // listen serves a stream of notifications over those of all servers: a modern client's
 // subscriptions/listen (m), or a legacy client's GET stream (m is nil).
 func (h *Handler) listen(x *exchange, m *jsonrpc.Message) {
-	filter := rawjson.Object{}
+	filter := everyKind()
 	var id []byte
-	if m == nil {
-		for _, k := range listenKinds {
-			filter.Set(k.filter, []byte("true"))
-		}
-	} else {
+	l := listener{exchange: x, events: make(chan heard), opening: make(chan struct{}, h.Limits.FanOut)}
+	if m != nil {
 		id = m.ID
 		params, _ := rawjson.ParseObject(m.Params)
 		var err error
@@ -80,27 +69,33 @@ func (h *Handler) listen(x *exchange, m *jsonrpc.Message) {
 			h.fail(x.w, x.r, m.ID, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "Invalid params: notifications is required."})
 			return
 		}
-	}
-	ctx, cancel := context.WithCancel(x.r.Context())
-	events, opening := make(chan heard), make(chan struct{}, h.Limits.FanOut)
-	n := 0
-	var all sync.WaitGroup
-	for _, rec := range x.space.Servers {
-		own, uris := x.filterFor(rec, filter)
-		if len(own) > 0 {
-			l := &listener{exchange: x, t: x.target(rec), filter: own, uris: uris, events: events, opening: opening}
-			stream := n < maxStreams
-			all.Go(func() { l.run(ctx, stream) })
-			n++
+		l.capabilities = passedExtensions(m.ClientCapabilities)
+		if tasks, err := rawjson.ParseArray(filter.Get(taskIDs)); err == nil && len(tasks) > 0 && !declaresTasks(l.capabilities) {
+			h.fail(x.w, x.r, m.ID, errTasksUndeclared)
+			return
 		}
 	}
+	ctx, cancel := context.WithCancel(x.r.Context())
+	var all sync.WaitGroup
 	defer all.Wait() // they end their sessions while the request lives
 	defer cancel()
 	x.out.w = x.w
 	x.out.begin()
 	defer x.out.close()
+	n := 0
+	if m != nil || x.session == "" {
+		for i, want := range x.wanted(filter) {
+			if len(want.filter) > 0 {
+				one, stream := l.of(x.space.Servers[i], want), n < maxStreams
+				all.Go(func() { one.run(ctx, stream) })
+				n++
+			}
+		}
+	} else {
+		x.follow(ctx, &all, &l)
+	}
 	if m != nil {
-		acked, queued, ok := x.awaitAcks(ctx, n, events)
+		acked, queued, ok := x.awaitAcks(ctx, n, l.events)
 		if !ok {
 			return
 		}
@@ -117,7 +112,7 @@ func (h *Handler) listen(x *exchange, m *jsonrpc.Message) {
 	}
 	for {
 		select {
-		case e := <-events:
+		case e := <-l.events:
 			if x.pass(e, id) != nil {
 				return
 			}
@@ -127,37 +122,89 @@ func (h *Handler) listen(x *exchange, m *jsonrpc.Message) {
 	}
 }
 
-// filterFor is the part of a filter that concerns one server, and its resources therein.
-func (x *exchange) filterFor(rec *registry.Record, filter rawjson.Object) (own rawjson.Object, uris []string) {
+// everyKind is what a GET stream tells of without subscriptions.
+func everyKind() rawjson.Object {
+	filter := rawjson.Object{}
 	for _, k := range listenKinds {
-		if string(filter.Get(k.filter)) == "true" {
-			own.Set(k.filter, []byte("true"))
-		}
+		filter.Set(k.filter, []byte("true"))
 	}
-	all, err := rawjson.ParseArray(filter.Get("resourceSubscriptions"))
-	if err != nil {
-		return own, nil
-	}
-	var mine []json.RawMessage
-	for _, raw := range all {
-		if uri, ok := jsonrpc.Unquote(raw); ok {
-			if r, inner, ok := x.space.FindURI(uri); ok && r == rec {
-				uris = append(uris, inner)
-				mine = append(mine, jsonrpc.AppendString(nil, inner))
+	return filter
+}
+
+// wanted is the part of a client's filter that concerns one server.
+type wanted struct {
+	filter rawjson.Object    // in the server's own names
+	uris   []string          // resources therein
+	tasks  map[string]string // tasks therein: the client's ids by the server's own
+}
+
+// wanted takes a filter apart, by the place of the server.
+func (x *exchange) wanted(filter rawjson.Object) []wanted {
+	out := make([]wanted, len(x.space.Servers))
+	for i := range out {
+		for _, k := range listenKinds {
+			if string(filter.Get(k.filter)) == "true" {
+				out[i].filter.Set(k.filter, []byte("true"))
 			}
 		}
 	}
-	if len(mine) > 0 {
-		own.Set("resourceSubscriptions", rawjson.EncodeArray(mine))
+	of := func(rec *registry.Record) *wanted { return &out[slices.Index(x.space.Servers, rec)] }
+	for _, uri := range texts(filter.Get(resourceSubscriptions)) {
+		if rec, own, ok := x.space.FindURI(uri); ok {
+			w := of(rec)
+			w.uris = append(w.uris, own)
+		}
 	}
-	return own, uris
+	for _, id := range texts(filter.Get(taskIDs)) {
+		if rec, own, ok := x.taskOf(id); ok && !x.space.Plain {
+			w := of(rec)
+			if w.tasks == nil {
+				w.tasks = map[string]string{}
+			}
+			w.tasks[own] = id
+		}
+	}
+	for i := range out {
+		w := &out[i]
+		if len(w.uris) > 0 {
+			w.filter.Set(resourceSubscriptions, array(w.uris))
+		}
+		if len(w.tasks) > 0 {
+			w.filter.Set(taskIDs, array(slices.Sorted(maps.Keys(w.tasks))))
+		}
+	}
+	return out
+}
+
+// texts answers the strings of an array.
+func texts(raw json.RawMessage) []string {
+	all, err := rawjson.ParseArray(raw)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, v := range all {
+		if s, ok := jsonrpc.Unquote(v); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// array makes an array of strings.
+func array(texts []string) json.RawMessage {
+	out := make([]json.RawMessage, len(texts))
+	for i, s := range texts {
+		out[i] = jsonrpc.AppendString(nil, s)
+	}
+	return rawjson.EncodeArray(out)
 }
 
 // awaitAcks waits until every server has acknowledged or failed, and answers the union of
 // what they acknowledged and what came meanwhile.
 func (x *exchange) awaitAcks(ctx context.Context, n int, events <-chan heard) (acked rawjson.Object, queued []heard, ok bool) {
 	kinds := map[string]bool{}
-	var uris []json.RawMessage
+	named := map[string][]string{}
 	limit := time.NewTimer(x.h.Limits.FanOutTimeout)
 	defer limit.Stop()
 wait:
@@ -172,12 +219,8 @@ wait:
 				for _, k := range listenKinds {
 					kinds[k.filter] = kinds[k.filter] || string(e.ack.Get(k.filter)) == "true"
 				}
-				if list, err := rawjson.ParseArray(e.ack.Get("resourceSubscriptions")); err == nil {
-					for _, raw := range list {
-						if uri, ok := jsonrpc.Unquote(raw); ok {
-							uris = append(uris, jsonrpc.AppendString(nil, x.space.URI(e.rec, uri)))
-						}
-					}
+				for _, k := range [...]string{resourceSubscriptions, taskIDs} {
+					named[k] = append(named[k], texts(e.ack.Get(k))...)
 				}
 			default:
 				queued = append(queued, e)
@@ -194,206 +237,13 @@ wait:
 			acked.Set(k.filter, []byte("true"))
 		}
 	}
-	if len(uris) > 0 {
-		slices.SortFunc(uris, func(a, b json.RawMessage) int { return bytes.Compare(a, b) })
-		acked.Set("resourceSubscriptions", rawjson.EncodeArray(uris))
+	for _, k := range [...]string{resourceSubscriptions, taskIDs} {
+		if len(named[k]) > 0 {
+			slices.Sort(named[k])
+			acked.Set(k, array(named[k]))
+		}
 	}
 	return acked, queued, true
-}
-
-// run listens by a stream, which is opened anew after a break, or by looks at the lists where the
-// server offers no stream or too many are held.
-func (l *listener) run(ctx context.Context, stream bool) {
-	pause := listenPause
-	for stream {
-		if !l.enter(ctx) {
-			return
-		}
-		leave := sync.OnceFunc(func() { <-l.opening })
-		promised := l.promised(ctx)
-		if promised != nil && len(promised) == 0 {
-			leave()
-			_ = l.listens(ctx, promised)
-			return
-		}
-		err := l.h.Upstream.Listen(ctx, &upstream.Listening{
-			Target: l.t, Filter: l.filter, URIs: l.uris, Header: Extra(l.r, l.t), OpenTimeout: l.h.Limits.FanOutTimeout,
-			Opened: func() {
-				leave()
-				pause = listenPause
-				if promised != nil {
-					_ = l.listens(ctx, promised)
-				}
-			},
-			Heard: func(_ []byte, n *jsonrpc.Message) error {
-				l.h.Lists.Heard(ctx, l.t, n)
-				if n.Method != ackNotification {
-					if !l.wants(n.Method) {
-						return nil // a GET stream has no filter of its own
-					}
-					return l.say(ctx, heard{raw: bytes.Clone(n.Params), method: n.Method})
-				}
-				params, _ := rawjson.ParseObject(n.Params)
-				acked, err := rawjson.ParseObject(bytes.Clone(params.Get("notifications")))
-				if err != nil {
-					acked = rawjson.Object{}
-				}
-				return l.listens(ctx, acked)
-			},
-		})
-		leave()
-		if stream = !errors.Is(err, upstream.ErrNoStream); !stream {
-			break
-		}
-		l.cannot(ctx, err)
-		if !sleep(ctx, pause) {
-			return
-		}
-		pause = min(2*pause, listenLimit)
-	}
-	l.poll(ctx)
-}
-
-// wants reports whether the client asked for such notifications of this server.
-func (l *listener) wants(method string) bool {
-	if method == updatedNotification {
-		return len(l.uris) > 0
-	}
-	for _, k := range listenKinds {
-		if k.notification == method {
-			return l.filter.Get(k.filter) != nil
-		}
-	}
-	return false
-}
-
-func (l *listener) say(ctx context.Context, e heard) error {
-	e.rec = l.t.Record
-	select {
-	case l.events <- e:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// listens says what is listened to; the second time that the lists have changed, for what happened between is
-// not known.
-func (l *listener) listens(ctx context.Context, acked rawjson.Object) error {
-	if !l.told {
-		l.told = true
-		return l.say(ctx, heard{ack: acked})
-	}
-	for _, k := range listenKinds {
-		if acked.Get(k.filter) != nil {
-			if err := l.say(ctx, heard{method: k.notification}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (l *listener) cannot(ctx context.Context, err error) {
-	if err != nil && ctx.Err() == nil {
-		l.h.Log.WarnContext(ctx, "server cannot be listened to", "server_id", l.t.Record.ServerID, "error", problem.From(err).Error())
-	}
-	if !l.told {
-		l.told = true
-		_ = l.say(ctx, heard{failed: true})
-	}
-}
-
-// promised answers what a server of the session era says of itself that it will tell: it acknowledges
-// nothing. nil means another server, or that it does not answer.
-func (l *listener) promised(ctx context.Context) rawjson.Object {
-	ctx, cancel := context.WithTimeoutCause(ctx, l.h.Limits.FanOutTimeout, upstream.ErrTimeout)
-	defer cancel()
-	era, err := l.h.Upstream.Era(ctx, l.t)
-	if err != nil || era.Modern {
-		return nil
-	}
-	return l.declared(ctx)
-}
-
-// declared answers the part of the filter that the server's capabilities cover, nil if they are not known.
-func (l *listener) declared(ctx context.Context) rawjson.Object {
-	d, err := l.h.Upstream.Describe(ctx, l.t)
-	if err != nil {
-		return nil
-	}
-	capabilities, _ := rawjson.ParseObject(d.Get("capabilities"))
-	out := rawjson.Object{}
-	take := func(filter, feature, member string) {
-		o, _ := rawjson.ParseObject(capabilities.Get(feature))
-		if v := l.filter.Get(filter); v != nil && string(o.Get(member)) == "true" {
-			out.Set(filter, v)
-		}
-	}
-	for _, k := range listenKinds {
-		take(k.filter, k.feature, "listChanged")
-	}
-	take("resourceSubscriptions", "resources", "subscribe")
-	return out
-}
-
-// poll looks at the lists that the server says may change. Lists answers from memory while it can, so the
-// server is asked once in a list's life at most.
-func (l *listener) poll(ctx context.Context) {
-	var kinds rawjson.Object
-	last := map[string][sha256.Size]byte{}
-	for {
-		if !l.enter(ctx) {
-			return
-		}
-		if kinds == nil {
-			if kinds = l.declared(ctx); kinds == nil {
-				l.cannot(ctx, nil)
-			} else {
-				kinds.Delete("resourceSubscriptions")
-				_ = l.listens(ctx, kinds)
-			}
-		}
-		for _, k := range listenKinds {
-			if kinds.Get(k.filter) == nil {
-				continue
-			}
-			items, err := l.h.Lists.All(ctx, l.t, k.feature+"/list", Extra(l.r, l.t))
-			if err != nil {
-				continue
-			}
-			sum := sha256.Sum256(rawjson.EncodeArray(items))
-			if before, looked := last[k.feature]; looked && before != sum {
-				_ = l.say(ctx, heard{method: k.notification})
-			}
-			last[k.feature] = sum
-		}
-		<-l.opening
-		if kinds != nil && len(kinds) == 0 || !sleep(ctx, pollPause+rand.N(pollPause/4)) {
-			return
-		}
-	}
-}
-
-// enter waits for a place among the requests under way.
-func (l *listener) enter(ctx context.Context) bool {
-	select {
-	case l.opening <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // pass sends a server's notification on, under the client's subscription.
@@ -406,6 +256,8 @@ func (x *exchange) pass(e heard, id []byte) error {
 		if uri, ok := params.Text("uri"); ok {
 			params.SetText("uri", x.space.URI(e.rec, uri))
 		}
+	case taskNotification:
+		x.taskState(e.rec, e.task, &params)
 	}
 	return x.out.event(x.tagged(e.method, params, id))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/grantway/grantway/worker/mcp/session"
 	"github.com/grantway/grantway/worker/mcp/upstream"
 	"github.com/grantway/grantway/worker/metrics"
+	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/registry"
 )
 
@@ -56,6 +57,7 @@ type Config struct {
 	Upstream *upstream.Client
 	Lists    *lists.Lists
 	Sessions *session.Codec
+	KV       platform.KV // tells other instances what sessions are subscribed to; nil: does not
 	Origins  *Origins
 	Recorder Recorder          // may be nil
 	Metrics  *metrics.Registry // may be nil
@@ -73,10 +75,11 @@ type Config struct {
 // Handler serves /mcp, /mcp/{server} and /{server}/mcp.
 type Handler struct {
 	Config
-	serverInfo json.RawMessage
-	bridges    bridges
-	underWay   underWay
-	count      *counters
+	serverInfo    json.RawMessage
+	bridges       bridges
+	underWay      underWay
+	subscriptions subscriptions
+	count         *counters
 }
 
 // New makes the Handler.
@@ -85,7 +88,7 @@ func New(c Config) *Handler {
 	if err != nil {
 		panic("mcp: server info: " + err.Error())
 	}
-	return &Handler{Config: c, serverInfo: info, count: newCounters(c.Metrics)}
+	return &Handler{Config: c, serverInfo: info, count: newCounters(c.Metrics), subscriptions: subscriptions{kv: c.KV}}
 }
 
 // ServeHTTP serves an MCP request.

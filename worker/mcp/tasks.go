@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/grantway/grantway/worker/mcp/aggregate"
@@ -17,14 +18,25 @@ import (
 // taskVersion tells the id of a task from one of a session.
 const taskVersion = "task"
 
-// task answers the server of a task and its own id there.
+// task answers the server of the task that a request names, and its own id there.
 func (x *exchange) task(m *jsonrpc.Message) (*registry.Record, string, error) {
-	for _, rec := range x.space.Servers {
-		if s, err := x.h.Sessions.Decode(m.TaskID, rec.ServerID, x.caller.ID); err == nil && s.Version == taskVersion {
-			return rec, s.Upstream, nil
-		}
+	rec, own, ok := x.taskOf(m.TaskID)
+	if !ok {
+		return nil, "", &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "Unknown task: " + m.TaskID}
 	}
-	return nil, "", &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "Unknown task: " + m.TaskID}
+	return rec, own, nil
+}
+
+func (x *exchange) taskOf(id string) (rec *registry.Record, own string, ok bool) {
+	s, err := x.h.Sessions.DecodeAny(id, x.caller.ID)
+	if err != nil || s.Version != taskVersion {
+		return nil, "", false
+	}
+	i := slices.IndexFunc(x.space.Servers, func(r *registry.Record) bool { return r.ServerID == s.Server })
+	if i < 0 {
+		return nil, "", false
+	}
+	return x.space.Servers[i], s.Upstream, true
 }
 
 // taskResult puts the endpoint's id of a task into a result that names one, and the endpoint's URIs into what
@@ -41,11 +53,29 @@ func (x *exchange) taskResult(rec *registry.Record, m *jsonrpc.Message, result *
 			return err
 		}
 	}
-	result.SetText("taskId", id)
-	if v := result.Get("result"); v != nil {
-		result.Set("result", x.space.Result(rec, "tools/call", v))
-	}
+	x.taskState(rec, id, result)
 	return nil
+}
+
+// taskState does so with the state of a task, by its id here.
+func (x *exchange) taskState(rec *registry.Record, id string, state *rawjson.Object) {
+	state.SetText("taskId", id)
+	if v := state.Get("result"); v != nil {
+		state.Set("result", x.space.Result(rec, "tools/call", v))
+	}
+}
+
+var errTasksUndeclared = &jsonrpc.Error{
+	Code:    jsonrpc.CodeMissingCapability,
+	Message: "taskIds needs the client capability " + aggregate.Tasks + ".",
+	Data:    json.RawMessage(`{"requiredCapabilities":{"extensions":{"` + aggregate.Tasks + `":{}}}}`),
+}
+
+// declaresTasks reports whether a client's capabilities have the extension.
+func declaresTasks(capabilities json.RawMessage) bool {
+	o, _ := rawjson.ParseObject(capabilities)
+	extensions, _ := rawjson.ParseObject(o.Get("extensions"))
+	return extensions.Get(aggregate.Tasks) != nil
 }
 
 // passedExtensions leaves of a client's capabilities the extensions that this endpoint passes on.

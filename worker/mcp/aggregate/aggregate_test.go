@@ -118,7 +118,7 @@ func TestCursor(t *testing.T) {
 func TestCapabilitiesAreTheUnion(t *testing.T) {
 	parts := []json.RawMessage{[]byte(`{"tools":{"listChanged":true},"logging":{}}`), []byte(`{"tools":{},"resources":{"subscribe":true},"extensions":{"io.modelcontextprotocol/tasks":{},"com.example/other":{}}}`), nil}
 	assert.Equal(t, `{"tools":{"listChanged":true},"resources":{"subscribe":true},"extensions":{"io.modelcontextprotocol/tasks":{}}}`, string(Capabilities(parts, true)))
-	assert.Equal(t, `{"tools":{"listChanged":true},"resources":{}}`, string(Capabilities(parts, false)))
+	assert.Equal(t, `{"tools":{"listChanged":true},"resources":{"subscribe":true}}`, string(Capabilities(parts, false)))
 }
 
 // FuzzCursor: a cursor that is accepted is one that could have been made.

@@ -13,8 +13,7 @@ const Tasks = "io.modelcontextprotocol/tasks"
 var features = [...]string{"tools", "prompts", "resources", "completions"}
 
 // Capabilities answers the union of servers' capabilities, as far as this endpoint
-// serves them. stateless says that the client is of the stateless era: it can subscribe to
-// resources, and knows extensions.
+// serves them. stateless says that the client is of the stateless era, which knows extensions.
 func Capabilities(parts []json.RawMessage, stateless bool) json.RawMessage {
 	out := rawjson.Object{}
 	tasks := false
@@ -44,7 +43,7 @@ func Capabilities(parts []json.RawMessage, stateless bool) json.RawMessage {
 		if changes {
 			c.Set("listChanged", []byte("true"))
 		}
-		if stateless && subscribe {
+		if subscribe {
 			c.Set("subscribe", []byte("true"))
 		}
 		out.Set(f, c.Encode())

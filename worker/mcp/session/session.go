@@ -76,6 +76,15 @@ func (c *Codec) Encode(s Session) (string, error) {
 
 // Decode answers the session of an id for this server and caller, or ErrUnknown.
 func (c *Codec) Decode(id, server, caller string) (*Session, error) {
+	s, err := c.DecodeAny(id, caller)
+	if err == nil && s.Server != server {
+		return nil, ErrUnknown
+	}
+	return s, err
+}
+
+// DecodeAny answers the session of an id for this caller, at whichever server, or ErrUnknown.
+func (c *Codec) DecodeAny(id, caller string) (*Session, error) {
 	if id == "" || len(id) > MaxID {
 		return nil, ErrUnknown
 	}
@@ -101,7 +110,7 @@ func (c *Codec) Decode(id, server, caller string) (*Session, error) {
 		c.opened[strings.Clone(id)] = s // id may be a piece of a whole request
 		c.mu.Unlock()
 	}
-	if s.Server != server || s.Caller != caller || time.Since(s.Opened) >= MaxLife {
+	if s.Caller != caller || time.Since(s.Opened) >= MaxLife {
 		return nil, ErrUnknown
 	}
 	return s, nil

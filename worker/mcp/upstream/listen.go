@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -18,9 +19,10 @@ var ErrNoStream = errors.New("upstream: the server offers no stream of notificat
 // Listening is what Listen asks for.
 type Listening struct {
 	Target
-	Filter rawjson.Object // of subscriptions/listen
-	URIs   []string       // resources of the filter, for servers of the session era
-	Header http.Header    // traceparent and allow-listed headers
+	Filter       rawjson.Object  // of subscriptions/listen
+	URIs         []string        // resources of the filter, for servers of the session era
+	Capabilities json.RawMessage // that the caller declared on this request; nil: none
+	Header       http.Header     // traceparent and allow-listed headers
 	// OpenTimeout is the time until the head of the stream; after it there is no limit.
 	OpenTimeout time.Duration
 	// Opened is called when the stream is open; Heard for what it brings. An error of Heard ends it.
@@ -50,7 +52,7 @@ func (c *Client) Listen(ctx context.Context, l *Listening) error {
 	id := strconv.AppendInt(nil, lastID.Add(1), 10)
 	params := rawjson.Object{}
 	params.Set("notifications", l.Filter.Encode())
-	body := jsonrpc.AppendRequest(nil, id, "subscriptions/listen", c.modernParams(params.Encode(), era.Version, nil, nil))
+	body := jsonrpc.AppendRequest(nil, id, "subscriptions/listen", c.modernParams(params.Encode(), era.Version, l.Capabilities, nil))
 	h := modernHeader(era.Version, "subscriptions/listen", "", false)
 	maps.Copy(h, l.Header)
 	return c.listen(ctx, l.Target, http.MethodPost, h, body, id, opened, func(raw []byte, m *jsonrpc.Message) error {
