@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Identity is the enterprise's identity provider, as the gateway knows it
@@ -68,7 +69,7 @@ func (e *Endpoint) assertIdentity(ctx context.Context, g *Grant) (string, error)
 	}
 	members, ok := object(body)
 	if resp.StatusCode != http.StatusOK {
-		f := errorFailure(resp.StatusCode, errorCode(members), 0)
+		f := errorFailure(resp.StatusCode, errorCode(members), retryAfter(resp.Header, time.Now()))
 		f.Message = "The identity provider does not vouch for this caller: " + f.Message
 		return "", f
 	}

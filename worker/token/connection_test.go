@@ -343,3 +343,23 @@ func TestTokenOfACallerIsRefreshedEarly(t *testing.T) {
 		assert.Equal(t, 2, w.mintCount())
 	})
 }
+
+// A server that refuses every token is left alone for a while, but not once its person has connected again.
+func TestRefusalsAreForgivenByANewConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newInteractive(t)
+		w.life = 3600
+		e := w.instance()
+		w.connect(e, "key:alice", "first")
+		w.revoke("first")
+		require.Equal(t, "token-1", w.as(e, "key:alice"))
+		w.revoke("token-1")
+		status, _, err := callAs(t.Context(), e, w.rec, as("key:alice"))
+		require.NoError(t, err)
+		require.Equal(t, http.StatusUnauthorized, status)
+		w.connect(e, "key:alice", "second")
+		w.revoke("second")
+		assert.Equal(t, "token-2", w.as(e, "key:alice"), "one refresh, one replay")
+		w.platform.Wait()
+	})
+}

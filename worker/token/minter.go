@@ -23,11 +23,13 @@ type mintRequest struct {
 	ServerID string      `json:"server_id"`
 	IssuerAt string      `json:"issuer_at"`         // target.issuerAt
 	Subject  string      `json:"subject,omitempty"` // of a connection
-	Origin   string      `json:"origin"`            // of the upstream
-	Cause    Cause       `json:"cause"`
-	Have     string      `json:"have,omitempty"` // fingerprint of the token that is not good enough
-	Caller   caller      `json:"caller"`
-	Epoch    int64       `json:"epoch,omitempty"` // what was minted in an earlier one is void
+	// ServerURL is where the authorization server of a connection is found; "": the record names it.
+	ServerURL string `json:"server_url,omitempty"`
+	Origin    string `json:"origin"` // of the upstream
+	Cause     Cause  `json:"cause"`
+	Have      string `json:"have,omitempty"` // fingerprint of the token that is not good enough
+	Caller    caller `json:"caller"`
+	Epoch     int64  `json:"epoch,omitempty"` // what was minted in an earlier one is void
 }
 
 // mintAnswer is a token, or a failure, or an old token and the failure that keeps it
@@ -49,7 +51,11 @@ func (e *Engine) askMinter(ctx context.Context, s *slot, t *target, why Cause, h
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(mintRequest{Grant: *g, ServerID: t.rec.ServerID, IssuerAt: t.issuerAt, Subject: t.subject, Origin: t.origin, Cause: why, Have: have, Caller: who, Epoch: t.epoch})
+	req := mintRequest{Grant: *g, ServerID: t.rec.ServerID, IssuerAt: t.issuerAt, Subject: t.subject, Origin: t.origin, Cause: why, Have: have, Caller: who, Epoch: t.epoch}
+	if t.subject != "" && t.rec.Issuer == "" && t.rec.TokenURL == "" {
+		req.ServerURL = t.rec.URL
+	}
+	body, err := json.Marshal(req)
 	if err != nil {
 		return nil, err
 	}

@@ -241,6 +241,12 @@ func (e *Engine) refusalPause(refusals int) time.Duration {
 	return min(d, e.settings.BackoffCap)
 }
 
+// longestMint is more than a mint takes: an identity assertion, or the server's metadata, and
+// requests with two secrets.
+func (e *Engine) longestMint() time.Duration {
+	return 3*e.settings.IdPTimeout + e.settings.MetadataTimeout + 5*time.Second
+}
+
 // flyMint joins the object's mint or begins one that belongs to background work. A
 // flight that lasts longer than any mint can is of an earlier life and is replaced.
 //
@@ -250,7 +256,7 @@ func (e *Engine) flyMint(ctx context.Context, a platform.Actor, req *mintRequest
 	e.mints.mu.Lock()
 	defer e.mints.mu.Unlock()
 	now := time.Now()
-	if fl := e.mints.m[a.Name]; fl != nil && now.Sub(fl.begun) < 2*e.settings.IdPTimeout+5*time.Second {
+	if fl := e.mints.m[a.Name]; fl != nil && now.Sub(fl.begun) < e.longestMint() {
 		return fl, false
 	}
 	fl = &mintFlight{begun: now, done: make(chan struct{}), err: errBrokenOff}
@@ -294,9 +300,14 @@ func (e *Engine) mintInObject(ctx context.Context, a platform.Actor, req *mintRe
 			}, nil, after, nil
 		}
 	}
-	tok, failed := e.mint(ctx, g, Mint{
-		ServerID: req.ServerID, Server: req.Grant.Server, Cause: req.Cause, CallerID: req.Caller.ID, KeyID: req.Caller.KeyID,
-	})
+	row := Mint{ServerID: req.ServerID, Server: req.Grant.Server, Cause: req.Cause, CallerID: req.Caller.ID, KeyID: req.Caller.KeyID}
+	var tok *oauth.Token
+	var failed error
+	if conn != nil {
+		tok, failed = e.renew(ctx, req, g, conn, row)
+	} else {
+		tok, failed = e.mint(ctx, g, row)
+	}
 	now := time.Now()
 	var v stored
 	var sealed []byte
@@ -331,9 +342,6 @@ func (e *Engine) mintInObject(ctx context.Context, a platform.Actor, req *mintRe
 		}
 		if failed != nil {
 			f := oauth.FailureOf(failed)
-			if conn != nil && f.OAuthError == "invalid_grant" {
-				f = connectionEnded(req.Grant.Server)
-			}
 			st.Failures++
 			st.Failure, st.LastFailure, st.FailedAt = f, f, now.UnixMilli()
 			st.NotBefore = now.Add(e.pause(f, st.Failures)).UnixMilli()

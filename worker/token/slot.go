@@ -77,7 +77,7 @@ func (s *slot) begin(generation int64) {
 func (s *slot) forgive() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failure, s.failures, s.notBefore = nil, 0, time.Time{}
+	s.failure, s.failures, s.notBefore, s.refusal = nil, 0, time.Time{}, nil
 }
 
 // drop forgets the token with this fingerprint if it is still the one kept, and
