@@ -44,7 +44,7 @@ type probe struct {
 	started  time.Time
 	// counters of what has happened, for GET /counters.
 	counters struct {
-		served, streamsEnded, canceled, timers, housekeeping atomic.Int64
+		served, streamsEnded, canceled, timers, orphans, housekeeping atomic.Int64
 	}
 }
 
@@ -72,6 +72,7 @@ func newProbe(p platform.Platform) *probe {
 		"/object":     b.object,
 		"/kv":         b.kv,
 		"/background": b.background,
+		"/orphan":     b.orphan,
 		"/allocate":   b.allocate,
 		"/respond":    b.respond,
 	}
@@ -109,7 +110,7 @@ func (b *probe) showCounters(w http.ResponseWriter, _ *http.Request) {
 	answer(w, map[string]any{
 		"served": b.counters.served.Load(), "streams_ended": b.counters.streamsEnded.Load(), "canceled": b.counters.canceled.Load(),
 		"passed": b.forwards.passed.Load(), "kept": b.forwards.kept.Load(), "status": b.forwards.status.Load(), "head": b.forwards.head.Load(),
-		"timers": b.counters.timers.Load(), "goroutines": runtime.NumGoroutine(), "heap": m.HeapAlloc,
+		"timers": b.counters.timers.Load(), "orphans": b.counters.orphans.Load(), "goroutines": runtime.NumGoroutine(), "heap": m.HeapAlloc,
 	})
 }
 

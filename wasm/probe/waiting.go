@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grantway/grantway/wasm/abi"
+	"github.com/grantway/grantway/wasm/resident"
 	"github.com/grantway/grantway/worker/platform"
 )
 
@@ -139,5 +141,20 @@ func (b *probe) background(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(delay)
 		_ = b.platform.KV(platform.Config).Put(ctx, key, []byte("done"), 0)
 	})
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// orphan begins work in the background when its request is no more; the counter "orphans" tells that the work was told so.
+func (b *probe) orphan(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	go func() {
+		<-ctx.Done()
+		resident.Sync(ctx, abi.SyncDone, 0, "", nil) // should the handler's end not have said so yet
+		b.platform.Background(ctx, func(ctx context.Context) {
+			if ctx.Err() != nil {
+				b.counters.orphans.Add(1)
+			}
+		})
+	}()
 	w.WriteHeader(http.StatusAccepted)
 }

@@ -67,19 +67,22 @@ func (p *Platform) Background(ctx context.Context, f func(context.Context)) {
 	req := requestOf(ctx)
 	call, done := begin(abi.OpBackground, req, nil, nil)
 	go func() {
-		r, err := wait(context.Background(), "background", req, call, done)
-		if err != nil {
-			logger.Error("background work was not started", slog.String("error", err.Error()))
-			return
-		}
-		owner := r.n
 		defer func() {
 			if v := recover(); v != nil {
 				logger.Error("panic in background work", slog.String("panic", fmt.Sprint(v)))
 			}
-			sync(abi.SyncDone, owner, 0, nil, nil)
 		}()
-		f(context.WithValue(context.WithoutCancel(ctx), requestKey{}, &request{id: owner}))
+		ctx := context.WithoutCancel(ctx)
+		r, err := wait(context.Background(), "background", req, call, done)
+		if err != nil {
+			logger.Error("background work has no owner", slog.String("error", err.Error()))
+			ended, end := context.WithCancelCause(ctx)
+			end(err)
+			f(ended)
+			return
+		}
+		defer sync(abi.SyncDone, r.n, 0, nil, nil)
+		f(context.WithValue(ctx, requestKey{}, &request{id: r.n}))
 	}()
 }
 

@@ -493,7 +493,10 @@ export class Instance {
    * @param {() => number | void} deliver may answer what the program did: if it has nothing to run, it is not resumed
    */
   #enter(owner, deliver) {
-    if (this.dead) return;
+    if (this.dead) {
+      if (owner) this.#fail(owner); // a forwarded one, which could not be reached when the program died
+      return;
+    }
     const before = this.#current;
     this.#current = owner;
     this.#depth++;

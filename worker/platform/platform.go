@@ -36,7 +36,8 @@ type Platform interface {
 	Crypto() Crypto
 	// Background runs f after or beside the response, with a context that the
 	// client's leaving does not end. The host may stop it about 30 seconds after the
-	// response. It returns at once.
+	// response. It returns at once. f always runs, so that others may wait for what it
+	// does: where the request that ctx belongs to is no more, with a context that has ended.
 	Background(ctx context.Context, f func(context.Context))
 	// Limiter answers the rate limiter bound under this name; Limit answers
 	// ErrNotFound if the host has none.

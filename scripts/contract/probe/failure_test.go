@@ -106,6 +106,39 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// A request that is being forwarded needs no program: its answer is passed on, or it is answered 503.
+func TestCrashWhileForwarding(t *testing.T) {
+	p := ownProbe(t, host.Options{})
+	require.Equal(t, "hello", p.get(t, "/hello").text)
+	var all, there sync.WaitGroup
+	release := make(chan struct{})
+	network := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		there.Done()
+		<-release
+		if r.URL.Path == "/refuses" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		_, _ = io.WriteString(w, "the answer")
+	})
+	for path, status := range map[string]int{"/": 200, "/refuses": 503} {
+		there.Add(1)
+		all.Go(func() {
+			a, err := p.try(t.Context(), "POST", forwardPath(network.URL+path), body("x"))
+			if assert.NoError(t, err, path) && status != 503 {
+				assert.Equal(t, "the answer", a.text, path)
+			} else {
+				failed(t, a, status, "instance_failed")
+			}
+		})
+	}
+	there.Wait()
+	failed(t, p.get(t, "/crash?how=exit"), 503, "instance_failed")
+	close(release)
+	all.Wait()
+	assert.Equal(t, "hello", p.get(t, "/hello").text)
+	p.idle(t)
+}
+
 // A program that ends at its start is answered for at once, and the host can still be stopped.
 func TestExitAtStart(t *testing.T) {
 	p := ownProbe(t, host.Options{Env: map[string]string{"GRANTWAY_PROBE": "exit"}})

@@ -166,6 +166,7 @@ type counters struct {
 	StreamsEnded int64 `json:"streams_ended"`
 	Canceled     int64 `json:"canceled"`
 	Timers       int64 `json:"timers"`
+	Orphans      int64 `json:"orphans"`
 	Passed       int64 `json:"passed"`
 	Kept         int64 `json:"kept"`
 	Status       int64 `json:"status"`

@@ -130,6 +130,15 @@ func TestBackground(t *testing.T) {
 	p.idle(t)
 }
 
+// Work in the background whose request is no more runs all the same, since others may wait for it.
+func TestBackgroundWithoutItsRequest(t *testing.T) {
+	p := theProbe(t)
+	before := p.counters(t).Orphans
+	require.Equal(t, 202, p.get(t, "/orphan").status)
+	comes(t, "the work is told", func() bool { return p.counters(t).Orphans == before+1 })
+	p.idle(t)
+}
+
 // The clock jumps: timers that are due fire, and time has passed.
 func TestClock(t *testing.T) {
 	p := ownProbe(t, host.Options{})

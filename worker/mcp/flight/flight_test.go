@@ -56,3 +56,40 @@ func TestTheFirstMayLeave(t *testing.T) {
 		assert.Equal(t, 7, v)
 	})
 }
+
+// The host may have no place for the look, because the request that began it is no more: its context has then ended.
+func TestALookWithoutItsRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		places := 0
+		g := Group[int]{Background: func(ctx context.Context, f func(context.Context)) {
+			ctx, end := context.WithCancel(context.WithoutCancel(ctx))
+			if places++; places == 1 {
+				time.AfterFunc(time.Second, end)
+			}
+			go f(ctx)
+		}}
+		look := func(ctx context.Context) (int, error) {
+			select {
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			case <-time.After(time.Minute):
+				return 7, nil
+			}
+		}
+		go func() {
+			_, err := g.Do(t.Context(), "k", look)
+			assert.ErrorIs(t, err, context.Canceled)
+		}()
+		synctest.Wait()
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				v, err := g.Do(t.Context(), "k", look)
+				assert.NoError(t, err)
+				assert.Equal(t, 7, v)
+			})
+		}
+		wg.Wait()
+		assert.Equal(t, 2, places, "who joined the look begins one anew, together")
+	})
+}
