@@ -363,6 +363,20 @@ func TestAbort(t *testing.T) {
 	waitFor(t, func() bool { return host.Stats().Alive == 0 })
 }
 
+// TestAbortBeforeDelivery: a request to an object that is given up before it reaches the object ends there.
+func TestAbortBeforeDelivery(t *testing.T) {
+	host, c := open(t, hostsim.WithFaults(func(p hostsim.FaultPoint) hostsim.Fault {
+		if p.Op == "object" {
+			return hostsim.Fault{Delay: 200 * time.Millisecond}
+		}
+		return hostsim.Fault{}
+	}))
+	a := c.get("/abort?ms=1&target=MINTER/a&to=" + escape("https://object.invalid/wait"))
+	require.JSONEq(t, `{"aborted":0}`, a.body)
+	waitFor(t, func() bool { return string(c.op(abi.OpKVGet, nil, "CONFIG", "canceled").Body) == "yes" })
+	waitFor(t, func() bool { return host.Stats().Alive == 0 })
+}
+
 func TestResponses(t *testing.T) {
 	_, c := open(t)
 	a := c.get("/respond-twice")

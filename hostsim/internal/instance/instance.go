@@ -165,6 +165,9 @@ func (in *Instance) Deliver(r *Request) bool {
 		in.load.Add(-1)
 		return false
 	}
+	if r.Gone() { // canceled before the request was in the queue
+		in.post(event{kind: eventCancel, request: r})
+	}
 	return true
 }
 

@@ -22,7 +22,7 @@ type Request struct {
 
 	mu       sync.Mutex
 	instance *Instance
-	gone     bool // canceled before it was attached
+	gone     bool // canceled
 	unloaded atomic.Bool
 
 	// Owned by the loop of the instance.
@@ -103,7 +103,7 @@ func (r *Request) Cancel() {
 	}
 }
 
-// Gone reports whether the client left before the request was delivered.
+// Gone reports whether the client has left.
 func (r *Request) Gone() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

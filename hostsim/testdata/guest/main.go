@@ -128,7 +128,11 @@ func serve(r *request) {
 		r.json(res)
 	case "/abort": // fetch and give it up after a while
 		ms, _ := strconv.Atoi(q.Get("ms"))
-		id, done := begin(abi.OpFetch, r.id, "GET\nnet\n"+q.Get("to"), nil)
+		target := q.Get("target")
+		if target == "" {
+			target = "net"
+		}
+		id, done := begin(abi.OpFetch, r.id, "GET\n"+target+"\n"+q.Get("to"), nil)
 		select {
 		case res := <-done:
 			r.json(res)
