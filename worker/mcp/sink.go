@@ -23,7 +23,7 @@ type sink struct {
 	stop      chan struct{}
 	err       error
 	buf       []byte
-	within    bool // the last write ended inside of an event
+	tail      []byte // the end of what was written elsewhere
 }
 
 func (s *sink) begun() bool {
@@ -68,8 +68,19 @@ func (s *sink) event(message []byte) error {
 func (s *sink) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.within = !bytes.HasSuffix(b, []byte("\n\n")) && !bytes.HasSuffix(b, []byte("\n\r\n"))
+	s.tail = append(s.tail, b[max(0, len(b)-3):]...)
+	s.tail = s.tail[max(0, len(s.tail)-3):]
 	return len(b), s.writeLocked(b)
+}
+
+// within reports whether the last write ended inside of an event.
+func (s *sink) within() bool {
+	for _, end := range [...]string{"\n\n", "\n\r\n", "\r\r"} {
+		if bytes.HasSuffix(s.tail, []byte(end)) {
+			return false
+		}
+	}
+	return len(s.tail) > 0
 }
 
 func (s *sink) writeLocked(b []byte) error {
@@ -101,7 +112,7 @@ func (s *sink) beat(stop chan struct{}) {
 func (s *sink) comment() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stop != nil && (s.within || s.writeLocked([]byte(":\n\n")) == nil)
+	return s.stop != nil && (s.within() || s.writeLocked([]byte(":\n\n")) == nil)
 }
 
 // close ends the heartbeat. Nothing may be sent after it.

@@ -101,3 +101,14 @@ func FuzzReader(f *testing.F) {
 		require.Equal(t, got, again, "%q", out)
 	})
 }
+
+// TestAppend: every line end of the data ends a line of the event (as JSON, it may stand between tokens).
+func TestAppend(t *testing.T) {
+	for data, want := range map[string]string{
+		"a": "a", "": "", "a\nb": "a\nb", "a\r\nb": "a\nb", "a\rb": "a\nb", "{\r\r\n}\r": "{\n\n}\n",
+	} {
+		got, err := readAll(bytes.NewReader(Append(nil, []byte(data))), 100)
+		require.NoError(t, err, "%q", data)
+		assert.Equal(t, []told{{data: want}}, got, "%q", data)
+	}
+}

@@ -8,15 +8,21 @@ import (
 // Append appends an event with this data, which may hold line ends.
 func Append(dst []byte, data []byte) []byte {
 	for {
-		line, rest, more := bytes.Cut(data, []byte{'\n'})
-		dst = append(dst, "data: "...)
-		dst = append(dst, line...)
-		dst = append(dst, '\n')
-		if !more {
-			return append(dst, '\n')
+		end := lineEnd(data)
+		if end < 0 {
+			break
 		}
-		data = rest
+		dst = appendLine(dst, data[:end])
+		if bytes.HasPrefix(data[end:], []byte("\r\n")) {
+			end++
+		}
+		data = data[end+1:]
 	}
+	return append(appendLine(dst, data), '\n')
+}
+
+func appendLine(dst, line []byte) []byte {
+	return append(append(append(dst, "data: "...), line...), '\n')
 }
 
 // Append appends the event with other data in its place.
