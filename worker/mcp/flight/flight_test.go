@@ -66,7 +66,10 @@ func TestALookWithoutItsRequest(t *testing.T) {
 			if places++; places == 1 {
 				time.AfterFunc(time.Second, end)
 			}
-			go f(ctx)
+			go func() {
+				defer end()
+				f(ctx)
+			}()
 		}}
 		look := func(ctx context.Context) (int, error) {
 			select {

@@ -95,7 +95,7 @@ func (c *Client) callModern(ctx context.Context, call *Call, era *Era) (*Reply, 
 	if p := refused(resp.StatusCode); p != nil {
 		return nil, p
 	}
-	return c.answer(ctx, resp, id, func(raw []byte, m *jsonrpc.Message) error {
+	return c.answer(ctx, resp, id, c.Limits.MaxResponse, func(raw []byte, m *jsonrpc.Message) error {
 		if m.Kind == jsonrpc.Notification && call.Notification != nil {
 			return call.Notification(raw, m)
 		}
@@ -159,13 +159,15 @@ func (c *Client) exchange(ctx context.Context, call *Call, s *session) (r *Reply
 			h[name] = v
 		}
 	}
+	left := false // the server may be at work, but nobody waits for the answer
 	defer func() {
-		if ctx.Err() != nil && r == nil {
+		if r == nil && (left || ctx.Err() != nil) {
 			c.cancelled(ctx, call.Target, s, id)
 		}
 	}()
 	resp, err := c.Send(ctx, call.Target, http.MethodPost, h, body)
 	if err != nil {
+		left = errors.Is(err, ErrTimeout)
 		return nil, false, err
 	}
 	defer func() { _ = resp.Body.Close() }()
@@ -179,12 +181,14 @@ func (c *Client) exchange(ctx context.Context, call *Call, s *session) (r *Reply
 		if m.Kind == jsonrpc.Request {
 			return c.decline(ctx, call.Target, s, m)
 		}
-		if call.Notification != nil {
-			return call.Notification(callerProgressToken(raw, m, token), m)
+		if call.Notification == nil {
+			return nil
 		}
-		return nil
+		err := call.Notification(callerProgressToken(raw, m, token), m)
+		left = err != nil
+		return err
 	}
-	r, err = c.answer(ctx, resp, id, on)
+	r, err = c.answer(ctx, resp, id, c.Limits.MaxResponse, on)
 	var broken *brokenStream
 	for n := 0; errors.As(err, &broken) && broken.lastID != "" && n < c.Limits.MaxReconnect; n++ {
 		r, err = c.resume(ctx, call, s, id, broken, on)
@@ -281,7 +285,7 @@ func (c *Client) resume(ctx context.Context, call *Call, s *session, id []byte, 
 		return nil, ErrEnded
 	}
 	retry := broken.retry
-	r, err := c.stream(ctx, resp, id, on)
+	r, err := c.stream(ctx, resp, id, c.Limits.MaxResponse, on)
 	var again *brokenStream
 	if errors.As(err, &again) {
 		if again.lastID == "" {
@@ -297,6 +301,8 @@ func (c *Client) resume(ctx context.Context, call *Call, s *session, id []byte, 
 // decline answers a request of the server: ping is answered, anything else is
 // refused, since the gateway declared no capability for it.
 func (c *Client) decline(ctx context.Context, t Target, s *session, m *jsonrpc.Message) error {
+	ctx, cancel := context.WithCancel(ctx) // which may be that of a stream that stays for days
+	defer cancel()
 	var body []byte
 	if m.Method == "ping" {
 		body = jsonrpc.AppendResult(nil, m.ID, []byte("{}"))

@@ -36,12 +36,17 @@ type eras struct {
 }
 
 const (
-	maxEras  = 4096
-	eraTTL   = 24 * time.Hour // of the copy in KV
-	kvEra    = "era/"         // + server_id/version of the record
-	probeID  = `"grantway-discover"`
-	probeMax = 1 << 20 // largest answer of a probe, in bytes
+	maxEras = 4096
+	eraTTL  = 24 * time.Hour // of the copy in KV
+	kvEra   = "era/"         // + server_id/version of the record
+	probeID = `"grantway-discover"`
 )
+
+// maxDescription is the largest answer to server/discover or initialize, in bytes. It is remembered for each server,
+// that to initialize for each session.
+const maxDescription = 1 << 20
+
+func (c *Client) maxDescription() int { return min(maxDescription, c.Limits.MaxResponse) }
 
 // eraID is a server in one version of its record.
 type eraID struct {
@@ -123,6 +128,9 @@ func (c *Client) Describe(ctx context.Context, t Target) (rawjson.Object, error)
 			}
 			if r.Error != nil {
 				return nil, ErrProtocol.Because(r.Error)
+			}
+			if len(r.Result) > c.maxDescription() {
+				return nil, ErrTooLarge
 			}
 			told.Discovered = r.Result
 		} else {
@@ -209,7 +217,7 @@ func (c *Client) probe(ctx context.Context, t Target) (*Era, error) {
 		resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode >= 500, resp.StatusCode >= 300 && resp.StatusCode < 400:
 		return nil, Status(resp.StatusCode)
 	}
-	reply, err := c.answer(ctx, resp, []byte(probeID), nil)
+	reply, err := c.answer(ctx, resp, []byte(probeID), c.maxDescription(), nil)
 	if err != nil && resp.StatusCode < 400 {
 		return nil, err
 	}

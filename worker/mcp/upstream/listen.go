@@ -107,6 +107,6 @@ func (c *Client) listen(ctx context.Context, t Target, method string, header htt
 		return ErrNoStream
 	}
 	opened()
-	_, err = c.stream(ctx, resp, id, on)
+	_, err = c.stream(ctx, resp, id, c.Limits.MaxResponse, on)
 	return err
 }

@@ -46,15 +46,15 @@ func mediaType(h http.Header) string {
 	return strings.ToLower(strings.TrimSpace(ct))
 }
 
-// answer reads the body until the response with this id.
-func (c *Client) answer(ctx context.Context, resp *http.Response, id []byte, on incoming) (*Reply, error) {
+// answer reads the body, or each event of a stream, of at most limit bytes, until the response with this id.
+func (c *Client) answer(ctx context.Context, resp *http.Response, id []byte, limit int, on incoming) (*Reply, error) {
 	if ce := resp.Header.Get("Content-Encoding"); ce != "" && ce != "identity" {
 		return nil, ErrProtocol
 	}
 	if IsSSE(resp.Header) {
-		return c.stream(ctx, resp, id, on)
+		return c.stream(ctx, resp, id, limit, on)
 	}
-	b, err := read(resp.Body, c.Limits.MaxResponse)
+	b, err := read(resp.Body, limit)
 	if err != nil {
 		if errors.Is(err, ErrTooLarge) {
 			return nil, ErrTooLarge
@@ -84,8 +84,8 @@ func reply(m *jsonrpc.Message, status int) (*Reply, error) {
 	return r, nil
 }
 
-func (c *Client) stream(ctx context.Context, resp *http.Response, id []byte, on incoming) (*Reply, error) {
-	events := sse.NewReader(resp.Body, c.Limits.MaxResponse)
+func (c *Client) stream(ctx context.Context, resp *http.Response, id []byte, limit int, on incoming) (*Reply, error) {
+	events := sse.NewReader(resp.Body, limit)
 	broken := &brokenStream{}
 	for {
 		e, err := events.Next()

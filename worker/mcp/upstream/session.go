@@ -152,7 +152,7 @@ func (c *Client) open(ctx context.Context, t Target, version string) (*session, 
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	reply, err := c.answer(ctx, resp, id, nil)
+	reply, err := c.answer(ctx, resp, id, c.maxDescription(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -431,3 +431,94 @@ func TestCallerWhoLeavesCancelsALegacyCall(t *testing.T) {
 	require.Error(t, err)
 	assert.JSONEq(t, `{"requestId":1}`, <-cancelled)
 }
+
+// A server of the session era is told, too, when it takes too long to begin its answer, and when the client has left its own stream.
+func TestALegacyCallThatNobodyWaitsForIsCancelled(t *testing.T) {
+	for name, answer := range map[string]server{
+		"no head in time": func(r *http.Request, _ *jsonrpc.Message) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		},
+		"client left": func(*http.Request, *jsonrpc.Message) (*http.Response, error) {
+			return response(200, "text/event-stream", `data: {"jsonrpc":"2.0","method":"notifications/message","params":{}}`+"\n\n"+"data: {}\n\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var sessions atomic.Int64
+				cancelled := make(chan string, 1)
+				client, target := newClient(t, legacyServer(t, &sessions, func(r *http.Request, m *jsonrpc.Message) (*http.Response, error) {
+					if m.Method == "notifications/cancelled" {
+						cancelled <- string(m.Params)
+						return response(202, "", "")
+					}
+					return answer(r, m)
+				}))
+				left := errors.New("the client has left")
+				_, err := client.Call(t.Context(), &Call{Target: target, Method: "tools/call", Notification: func([]byte, *jsonrpc.Message) error { return left }})
+				require.Error(t, err)
+				synctest.Wait()
+				require.Len(t, cancelled, 1)
+				assert.JSONEq(t, `{"requestId":1}`, <-cancelled)
+			})
+		})
+	}
+}
+
+// TestPingsLeaveNothing: a stream of notifications may stay for days, and be asked every few seconds whether it is there.
+func TestPingsLeaveNothing(t *testing.T) {
+	var sessions atomic.Int64
+	var answers []context.Context
+	client, target := newClient(t, legacyServer(t, &sessions, func(r *http.Request, m *jsonrpc.Message) (*http.Response, error) {
+		switch {
+		case m.Kind == jsonrpc.Response:
+			answers = append(answers, r.Context())
+			return response(202, "", "")
+		case r.Method == http.MethodGet:
+			return response(200, "text/event-stream", strings.Repeat(`data: {"jsonrpc":"2.0","id":1,"method":"ping"}`+"\n\n", 3)+
+				`data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`+"\n\n")
+		}
+		return response(202, "", "")
+	}))
+	heard := false
+	err := client.Listen(t.Context(), &Listening{Target: target, OpenTimeout: time.Minute, Opened: func() {}, Heard: func([]byte, *jsonrpc.Message) error {
+		heard = true
+		require.Len(t, answers, 3)
+		for _, ctx := range answers {
+			assert.Error(t, ctx.Err(), "an answered ping keeps no context of the stream's")
+		}
+		return nil
+	}})
+	require.ErrorIs(t, err, ErrEnded)
+	assert.True(t, heard)
+}
+
+// TestLongDescription: what a server says of itself is remembered, so it has a limit of its own.
+func TestLongDescription(t *testing.T) {
+	long := `"instructions":"` + strings.Repeat("x", maxDescription) + `"`
+	for name, s := range map[string]server{
+		"modern": func(_ *http.Request, m *jsonrpc.Message) (*http.Response, error) {
+			return result(m, `{"supportedVersions":["2026-07-28"],`+long+`}`)
+		},
+		"modern, after a refusal": func() server {
+			probes := 0
+			return func(_ *http.Request, m *jsonrpc.Message) (*http.Response, error) {
+				if probes++; probes == 1 {
+					return response(400, "application/json", `{"jsonrpc":"2.0","id":`+string(m.ID)+`,"error":{"code":-32020,"message":"m"}}`)
+				}
+				return result(m, `{`+long+`}`)
+			}
+		}(),
+		"session era": func(_ *http.Request, m *jsonrpc.Message) (*http.Response, error) {
+			if m.Method == "initialize" {
+				return result(m, `{"protocolVersion":"2025-06-18",`+long+`}`)
+			}
+			return response(404, "text/plain", "")
+		},
+	} {
+		client, target := newClient(t, s)
+		_, err := client.Describe(t.Context(), target)
+		require.Error(t, err, name)
+		assert.Equal(t, "upstream_too_large", problem.From(err).Code, name)
+	}
+}
