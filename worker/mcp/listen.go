@@ -40,6 +40,7 @@ const (
 	listenPause = time.Second      // before a broken stream is opened anew, at first
 	listenLimit = 30 * time.Second // the longest such pause
 	pollPause   = time.Minute      // between two looks at what no stream tells
+	maxQueued   = 1000             // notifications that wait for the acknowledgement; together they are at most MaxResponse bytes long
 )
 
 // pollAfter answers a pause of pollPause, up to a quarter longer: not all look at once.
@@ -200,11 +201,12 @@ func array(texts []string) json.RawMessage {
 	return rawjson.EncodeArray(out)
 }
 
-// awaitAcks waits until every server has acknowledged or failed, and answers the union of
-// what they acknowledged and what came meanwhile.
+// awaitAcks waits until every server has acknowledged or failed, or there is much to say, and answers
+// the union of what they acknowledged and what came meanwhile.
 func (x *exchange) awaitAcks(ctx context.Context, n int, events <-chan heard) (acked rawjson.Object, queued []heard, ok bool) {
 	kinds := map[string]bool{}
 	named := map[string][]string{}
+	size := 0 // of queued, in bytes
 	limit := time.NewTimer(x.h.Limits.FanOutTimeout)
 	defer limit.Stop()
 wait:
@@ -224,6 +226,9 @@ wait:
 				}
 			default:
 				queued = append(queued, e)
+				if size += len(e.raw); len(queued) == maxQueued || size > x.h.Upstream.Limits.MaxResponse {
+					break wait
+				}
 			}
 		case <-limit.C:
 			break wait

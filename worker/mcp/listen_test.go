@@ -81,3 +81,47 @@ func TestStreamsOfManyServers(t *testing.T) {
 		assert.Contains(t, w.Body.String(), "\n:\n", "a comment keeps the stream alive")
 	})
 }
+
+// flood stands for two servers: one acknowledges and has much to say, the other does not answer.
+type flood struct{ many }
+
+func (s *flood) Client(*registry.Record, *access.Principal) http.RoundTripper { return s }
+
+func (s *flood) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("Mcp-Method") != listenMethod {
+		return s.many.RoundTrip(r)
+	}
+	if strings.Contains(r.URL.Path, "silent") {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	resp, err := s.many.RoundTrip(r)
+	if err == nil {
+		much := strings.Repeat(`data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"x":"`+strings.Repeat("x", 100)+`"}}`+"\n\n", 3*maxQueued)
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(much), resp.Body))
+	}
+	return resp, err
+}
+
+// TestNotificationsBeforeTheAcknowledgement: what comes before every server has acknowledged is kept, but not without limit.
+func TestNotificationsBeforeTheAcknowledgement(t *testing.T) {
+	for name, limit := range map[string]int{"number": 1 << 20, "bytes": 10 << 10} {
+		synctest.Test(t, func(t *testing.T) {
+			servers := &flood{}
+			limits := upstream.DefaultLimits
+			limits.MaxResponse = limit
+			up := upstream.New(upstream.Config{Credentials: servers, Log: slog.New(slog.DiscardHandler), Limits: limits})
+			h := New(Config{Upstream: up, Lists: lists.New(lists.Config{Upstream: up, Log: slog.New(slog.DiscardHandler), Limits: lists.DefaultLimits}), Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits})
+			space := &aggregate.Space{Servers: []*registry.Record{
+				{ServerID: "a", Slug: "a", URL: "https://mcp.example.com/"}, {ServerID: "b", Slug: "b", URL: "https://mcp.example.com/silent"},
+			}}
+			ctx, leave := context.WithTimeout(t.Context(), DefaultLimits.FanOutTimeout/2)
+			defer leave()
+			r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/mcp", nil)
+			w := httptest.NewRecorder()
+			h.listen(&exchange{h: h, w: w, r: r, caller: &access.Principal{ID: "c"}, space: space, stateless: true},
+				&jsonrpc.Message{ID: []byte("1"), Params: []byte(`{"notifications":{"toolsListChanged":true}}`)})
+			assert.Equal(t, 3*maxQueued, strings.Count(w.Body.String(), "notifications/tools/list_changed"), name)
+		})
+	}
+}
