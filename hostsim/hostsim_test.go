@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -62,7 +61,7 @@ func open(t *testing.T, options ...hostsim.Option) (*hostsim.Host, *client) {
 	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		require.NoError(t, host.Close(ctx))
 		server.Close()
@@ -89,6 +88,19 @@ func (c *client) do(method, path, body string, header ...string) answer {
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Add(header[i], header[i+1])
 	}
+	return c.send(req)
+}
+
+// upload posts a body of no declared length.
+func (c *client) upload(path string, body io.Reader) answer {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), "POST", c.base+path, body)
+	require.NoError(c.t, err)
+	return c.send(req)
+}
+
+func (c *client) send(req *http.Request) answer {
+	c.t.Helper()
 	res, err := c.http.Do(req)
 	require.NoError(c.t, err)
 	defer func() { _ = res.Body.Close() }()

@@ -29,7 +29,8 @@ func TestDeathOfAnInstance(t *testing.T) {
 		"memory above the cap": "/grow?mib=200",
 	} {
 		t.Run(name, func(t *testing.T) {
-			host, c := open(t, hostsim.WithInstances(1), hostsim.WithWatchdog(300*time.Millisecond), hostsim.WithMemoryLimitPages(1024))
+			t.Parallel() // most of them wait for the watchdog, which must leave time enough to what is not endless
+			host, c := open(t, hostsim.WithInstances(1), hostsim.WithWatchdog(2*time.Second), hostsim.WithMemoryLimitPages(1024))
 			require.Equal(t, 200, c.get("/hello").status)
 			beside := make(chan answer, 1)
 			go func() { beside <- c.get("/wait") }()
@@ -53,7 +54,7 @@ func TestDeathOfAnInstance(t *testing.T) {
 // TestDeathBreaksStreams: a response under way is broken off, not completed.
 func TestDeathBreaksStreams(t *testing.T) {
 	_, c := open(t, hostsim.WithInstances(1))
-	res, err := c.http.Get(c.base + "/stream?count=1000&ms=5")
+	res, err := c.http.Get(c.base + "/stream?count=1000000&ms=5")
 	require.NoError(t, err)
 	defer func() { _ = res.Body.Close() }()
 	_, err = io.ReadFull(res.Body, make([]byte, 8))
@@ -130,9 +131,10 @@ func TestRecyclingByMemory(t *testing.T) {
 // TestRecyclingKeepsAnObjectTogether: while a replaced instance still serves an
 // object, further requests to that object go there too.
 func TestRecyclingKeepsAnObjectTogether(t *testing.T) {
-	host, c := open(t, hostsim.WithInstances(1), hostsim.WithRecycling(3, 0))
+	clock := hostsim.NewClock()
+	host, c := open(t, hostsim.WithClock(clock), hostsim.WithInstances(1), hostsim.WithRecycling(3, 0))
 	busy := make(chan answer, 1)
-	go func() { busy <- c.do("POST", "/object?target=MINTER/a&path="+escape("/sleep?ms=400"), "") }()
+	go func() { busy <- c.do("POST", "/object?target=MINTER/a&path="+escape("/sleep?ms=3600000"), "") }()
 	waitFor(t, func() bool { return host.Stats().Objects == 1 })
 	waitFor(t, func() bool { c.get("/hello"); return host.Stats().Recycled > 0 })
 	var echo struct {
@@ -141,7 +143,7 @@ func TestRecyclingKeepsAnObjectTogether(t *testing.T) {
 	a := c.do("POST", "/object?target=MINTER/a&path=/echo", "")
 	require.NoError(t, json.Unmarshal([]byte(a.body), &echo), a.body)
 	assert.Equal(t, 2, echo.PerObject, "the same Go state as the request before")
-	assert.Equal(t, 200, (<-busy).status)
+	assert.Equal(t, 200, wake(clock, busy).status)
 }
 
 // TestObjectHasOneHome: whatever instance asks, an object's requests meet in one.
@@ -196,16 +198,20 @@ func TestObjectDies(t *testing.T) {
 // TestReset ends an object's life while a request sleeps in it: the caller is told,
 // and the guest's old request can no longer write.
 func TestReset(t *testing.T) {
-	host, c := open(t, hostsim.WithInstances(2))
+	clock := hostsim.NewClock()
+	host, c := open(t, hostsim.WithClock(clock), hostsim.WithInstances(2))
 	sleeper := make(chan answer, 1)
 	go func() {
-		sleeper <- c.do("POST", "/object?target=MINTER/a&path="+escape("/sleep-then-count?ms=200"), "")
+		sleeper <- c.do("POST", "/object?target=MINTER/a&path="+escape("/sleep-then-count?ms=3600000"), "")
 	}()
-	waitFor(t, func() bool { return host.Stats().Objects == 1 })
+	waitFor(t, func() bool { s := host.Stats(); return s.Objects == 1 && s.Alive == 2 })
 	host.ResetObject("MINTER", "a")
 	require.Equal(t, "gone", (<-sleeper).header.Get("X-Code"))
 	require.Equal(t, "1", c.do("POST", "/object?target=MINTER/a&path=/count", "").body, "a new life")
-	waitFor(t, func() bool { return string(c.op(abi.OpKVGet, nil, "CONFIG", "after-reset").Body) == "gone" })
+	waitFor(t, func() bool {
+		clock.Advance(time.Hour) // the old one wakes
+		return string(c.op(abi.OpKVGet, nil, "CONFIG", "after-reset").Body) == "gone"
+	})
 	require.Equal(t, "2", c.do("POST", "/object?target=MINTER/a&path=/count", "").body, "the old one wrote nothing")
 	host.ResetObject("MINTER", "nobody")
 }
@@ -250,8 +256,8 @@ func TestScheduledWork(t *testing.T) {
 	assert.Contains(t, got, "https://cron.invalid/?at=")
 	assert.Contains(t, got, "cron:* * * * *")
 
-	clock.Advance(25 * time.Hour)
 	waitFor(t, func() bool {
+		clock.Advance(25 * time.Hour) // and again: the schedule may not have looked at the clock yet
 		return strings.Contains(string(c.op(abi.OpKVGet, nil, "CONFIG", "scheduled").Body), "cron:0 4 * * *")
 	})
 	_, err := hostsim.Open(context.Background(), guest, hostsim.WithSchedule("every day"), hostsim.WithCompileCache(cacheDir))
@@ -271,18 +277,25 @@ func TestCloseDrains(t *testing.T) {
 	server := httptest.NewServer(host)
 	defer server.Close()
 	c := &client{t: t, base: server.URL, http: server.Client()}
+	rest, finish := io.Pipe()
 	slow := make(chan answer, 1)
-	go func() { slow <- c.get("/sleep?ms=300") }()
-	idle, err := c.http.Get(c.base + "/stream?count=1000000&ms=60000")
+	go func() { slow <- c.upload("/read", rest) }() // under way until all of its body is there
+	idle, err := c.http.Get(c.base + "/stream?count=1000000&ms=3600000")
 	require.NoError(t, err)
 	defer func() { _ = idle.Body.Close() }()
 	waitFor(t, func() bool { return host.Stats().InFlight == 2 })
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	require.NoError(t, host.Close(ctx))
+	closed := make(chan error, 1)
+	go func() { closed <- host.Close(ctx) }()
+	waitFor(t, func() bool { return c.get("/hello").status == http.StatusServiceUnavailable })
+	_, err = io.WriteString(finish, "the whole body")
+	require.NoError(t, err)
+	require.NoError(t, finish.Close())
+	require.Equal(t, "the whole body", (<-slow).body, "a request in flight was finished")
+	require.NoError(t, <-closed)
 	require.NoError(t, ctx.Err(), "an idle stream does not hold the host up")
-	require.Equal(t, 200, (<-slow).status, "a request in flight was finished")
 	_, err = io.ReadAll(idle.Body)
 	require.NoError(t, err, "the idle stream was ended in order")
 	require.Equal(t, http.StatusServiceUnavailable, c.get("/hello").status)

@@ -80,7 +80,7 @@ func TestEventsArriveOneByOne(t *testing.T) {
 	leave()
 	select {
 	case <-upstream.closed:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the upstream was not closed")
 	}
 }
@@ -111,8 +111,7 @@ func TestIdleStreamsAreCheap(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.EqualValues(t, streams, host.Stats().InFlight)
-	waitFor(t, func() bool { return host.Stats().Alive == 0 })
+	waitFor(t, func() bool { s := host.Stats(); return s.InFlight == streams && s.Alive == 0 })
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	per := int64(after.HeapAlloc-before.HeapAlloc+after.StackInuse-before.StackInuse) / streams
@@ -302,9 +301,6 @@ func TestHeadAboveTheLimit(t *testing.T) {
 
 // TestNetworkErrorsAreToldApart has a real failure for each code.
 func TestNetworkErrorsAreToldApart(t *testing.T) {
-	refused, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, refused.Close())
 	reset := listen(t, func(conn net.Conn) {
 		_, _ = conn.Read(make([]byte, 1))
 		_ = conn.(*net.TCPConn).SetLinger(0)
@@ -324,7 +320,7 @@ func TestNetworkErrorsAreToldApart(t *testing.T) {
 	_, c := open(t)
 	for name, tc := range map[string]struct{ url, code string }{
 		"dns":            {"http://name.invalid/", "dns"},
-		"refused":        {"http://" + refused.Addr().String(), "refused"},
+		"refused":        {"http://127.0.0.1:1", "refused"},
 		"reset":          {"http://" + reset, "reset"},
 		"unknown issuer": {unknown.URL, "tls"},
 		"TLS to plain":   {strings.Replace(plain.URL, "http", "https", 1), "tls"},
@@ -351,14 +347,19 @@ func TestTimeoutOfTheTransport(t *testing.T) {
 
 // TestAbort: a call given up ends the outbound request and does not settle.
 func TestAbort(t *testing.T) {
-	ended := make(chan struct{})
+	begun, ended := make(chan struct{}), make(chan struct{})
 	upstream := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(begun)
 		<-r.Context().Done()
 		close(ended)
 	}))
 	defer upstream.Close()
-	host, c := open(t)
-	require.JSONEq(t, `{"aborted":0}`, c.get("/abort?ms=20&to="+escape(upstream.URL)).body)
+	clock := hostsim.NewClock()
+	host, c := open(t, hostsim.WithClock(clock))
+	aborted := make(chan answer, 1)
+	go func() { aborted <- c.get("/abort?ms=3600000&to=" + escape(upstream.URL)) }()
+	<-begun
+	require.JSONEq(t, `{"aborted":0}`, wake(clock, aborted).body)
 	<-ended
 	waitFor(t, func() bool { return host.Stats().Alive == 0 })
 }

@@ -7,12 +7,29 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantway/grantway/hostsim"
 )
+
+// patience is how long a test waits for what must come, on a machine that may be busy.
+const patience = time.Minute
 
 // waitFor waits for a state that another goroutine brings about.
 func waitFor(t *testing.T, reached func() bool) {
 	t.Helper()
-	require.Eventually(t, reached, 20*time.Second, 2*time.Millisecond)
+	require.Eventually(t, reached, patience, 2*time.Millisecond)
+}
+
+// wake moves the clock, on which the guest sleeps, until the answer is there.
+func wake(clock *hostsim.Clock, answered <-chan answer) answer {
+	for {
+		clock.Advance(time.Hour)
+		select {
+		case a := <-answered:
+			return a
+		case <-time.After(10 * time.Millisecond): // the guest may not have begun to sleep before
+		}
+	}
 }
 
 func escape(s string) string { return url.QueryEscape(s) }
