@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -23,12 +24,15 @@ import (
 
 // recording is a network that keeps the last request that was not for a token.
 type recording struct {
+	mu      sync.Mutex
 	sent    *http.Request
 	session string // that servers answer with, if they have any
 	modern  bool   // servers refuse legacy clients
 }
 
 func (n *recording) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	body := `{"access_token":"token-1","token_type":"Bearer","expires_in":3600}`
 	if !strings.HasSuffix(r.URL.Path, "/token") {
 		body = `{"jsonrpc":"2.0","id":1,"result":{}}`
