@@ -58,6 +58,7 @@ func (g *Gateway) wireAdmin() {
 			_, err := g.tokens.Purge(ctx, rec)
 			return err
 		},
+		SettingsChanged: g.settingsChanged,
 	})
 	g.routes["v1"] = g.admin
 	g.routes["openapi.json"] = http.HandlerFunc(admin.OpenAPI)

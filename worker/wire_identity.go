@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/directory"
@@ -12,7 +11,6 @@ import (
 	"github.com/grantway/grantway/worker/jwt"
 	"github.com/grantway/grantway/worker/oauth"
 	"github.com/grantway/grantway/worker/problem"
-	"github.com/grantway/grantway/worker/recall"
 	"github.com/grantway/grantway/worker/resource"
 )
 
@@ -23,19 +21,16 @@ type identity struct {
 	keys     *jwt.KeySets
 	verifier *issuer.Verifier
 	metadata *resource.Handler
-	stored   *recall.Cache[directory.Settings]
+	stored   *directory.RecalledSettings
 }
-
-// settingsTimes are how long an instance works with the settings that it has read.
-var settingsTimes = recall.Times{Fresh: 10 * time.Second, Stale: 10 * time.Minute, Absent: time.Second}
 
 // wireIdentity wires the acceptance of other issuers' tokens and the metadata that
 // tells clients of it. Afterwards g.authenticator knows keys, sessions and tokens.
 func (g *Gateway) wireIdentity() *problem.Problem {
 	id := &g.identity
-	id.stored = recall.New[directory.Settings](g.platform.Background, settingsTimes, 1)
+	id.stored = directory.NewRecalledSettings(g.directory.Settings, g.platform.Background)
 	site, err := resource.NewSite(g.platform.Env("GRANTWAY_PUBLIC_URL"), g.platform.Env("GRANTWAY_TRUSTED_PROXIES"), func(ctx context.Context) string {
-		s, err := g.storedSettings(ctx)
+		s, err := g.identity.stored.Get(ctx)
 		if err != nil {
 			return ""
 		}
@@ -54,7 +49,7 @@ func (g *Gateway) wireIdentity() *problem.Problem {
 		Discovery:  &oauth.Discovery{HTTP: g.platform.HTTP(), Timeout: g.settings.MetadataTimeout, BodyLimit: g.settings.MetadataLimit, AllowLoopback: g.settings.AllowLoopback},
 		Background: g.platform.Background,
 		Issuers: func(ctx context.Context) ([]issuer.Issuer, error) {
-			s, err := g.storedSettings(ctx)
+			s, err := g.identity.stored.Get(ctx)
 			return s.Issuers, err
 		},
 		Audiences: site.Audiences,
@@ -68,10 +63,7 @@ func (g *Gateway) wireIdentity() *problem.Problem {
 
 // wireIdentityAPI mounts the metadata and the management of issuers.
 func (g *Gateway) wireIdentityAPI() {
-	h := &issuerapi.Handler{Directory: g.directory, Source: g.source, Keyring: g.keyring, AllowLoopback: g.settings.AllowLoopback, Changed: func(s directory.Settings) {
-		g.identity.stored.Put("", s, true)
-		g.identity.verifier.Forget()
-	}}
+	h := &issuerapi.Handler{Directory: g.directory, Source: g.source, Keyring: g.keyring, AllowLoopback: g.settings.AllowLoopback, Changed: g.settingsChanged}
 	g.admin.Mount("GET /v1/settings/issuers", access.RoleViewer, h.Get)
 	g.admin.Mount("PUT /v1/settings/issuers", access.RoleAdmin, h.Put)
 	g.admin.Mount("GET /v1/settings/sign-in", access.RoleViewer, h.GetSignIn)
@@ -81,19 +73,16 @@ func (g *Gateway) wireIdentityAPI() {
 	g.wellKnown.Handle(resource.WellKnown+"/", g.identity.metadata)
 }
 
-// storedSettings answers the Directory's settings, at most a few seconds old while it
-// can be reached.
-func (g *Gateway) storedSettings(ctx context.Context) (directory.Settings, error) {
-	s, _, err := g.identity.stored.Get(ctx, "", func(ctx context.Context) (directory.Settings, bool, error) {
-		s, err := g.directory.Settings(ctx)
-		return s, err == nil, err
-	})
-	return s, err
+// settingsChanged makes a change of the settings effective in this instance at once.
+func (g *Gateway) settingsChanged(s directory.Settings) {
+	g.keys.BootstrapEdited(s.Bootstrap())
+	g.identity.stored.Put(s)
+	g.identity.verifier.Forget()
 }
 
 // authorities answers the issuers whose tokens an endpoint takes.
 func (g *Gateway) authorities(ctx context.Context, base, server string) ([]resource.Authority, error) {
-	s, err := g.storedSettings(ctx)
+	s, err := g.identity.stored.Get(ctx)
 	if err != nil {
 		return nil, err
 	}

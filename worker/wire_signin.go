@@ -12,7 +12,7 @@ import (
 // newSignIn makes the handler of /signin; the interactive flow must be wired.
 func (g *Gateway) newSignIn() *signin.Handler {
 	provider := func(ctx context.Context) (*issuer.SignIn, error) {
-		s, err := g.storedSettings(ctx)
+		s, err := g.identity.stored.Get(ctx)
 		return s.SignIn, err
 	}
 	g.sessions.PeopleSince = func(ctx context.Context) (time.Time, error) {

@@ -214,3 +214,18 @@ func TestClientCredentialsExtensionIsAdvertised(t *testing.T) {
 	w.trust(map[string]any{"issuer": s.Issuer(), "grants": []any{map[string]any{"all_servers": true}}})
 	assert.Contains(t, discover(), `"extensions":{"io.modelcontextprotocol/oauth-client-credentials":{}}`)
 }
+
+// The instance that changes the public URL names it from then on.
+func TestPublicURLTakesEffectAtOnce(t *testing.T) {
+	w := newRealm(t)
+	const path = "/.well-known/oauth-protected-resource/mcp"
+	w.trust(map[string]any{"issuer": w.newIssuer().Issuer(), "grants": []any{map[string]any{"claim": "scope", "value": "mcp:call", "groups": []string{"none"}}}})
+	_, before := w.request("GET", path, "")
+	w.settled = append(w.settled, `/v1/settings {"public_url":null}`)
+	for _, url := range []string{"https://one.example.com", "https://two.example.com"} {
+		status, out := w.do("PUT", "/v1/settings", `{"public_url":"`+url+`"}`)
+		require.Equal(t, http.StatusOK, status, "%v", out)
+		_, text := w.request("GET", path, "")
+		assert.Contains(t, text, `"resource":"`+url+`/mcp"`, "not %s", before)
+	}
+}

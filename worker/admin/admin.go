@@ -37,6 +37,8 @@ type Config struct {
 	Usage     *usage.Recorder
 	// PurgeTokens takes away every token of a server, everywhere; nil: nothing.
 	PurgeTokens func(ctx context.Context, rec *registry.Record) error
+	// SettingsChanged makes a change of the settings effective in this instance at once.
+	SettingsChanged func(directory.Settings)
 }
 
 // API serves /v1.

@@ -123,7 +123,7 @@ func (a *API) endSessions(r *http.Request, p *access.Principal, e audit.Entry) e
 			}
 			s.BootstrapSignedIn = now
 			if s, err = a.Directory.WriteSettings(r.Context(), s, s.Version, e); err == nil {
-				a.Keys.BootstrapEdited(s.Bootstrap())
+				a.SettingsChanged(s)
 				return nil
 			}
 		} else {

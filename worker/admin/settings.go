@@ -134,7 +134,7 @@ func (a *API) updateSettings(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		a.Keys.BootstrapEdited(s.Bootstrap())
+		a.SettingsChanged(s)
 		return a.showSettings(w, r, s)
 	}
 }

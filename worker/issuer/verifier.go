@@ -56,8 +56,9 @@ type Verifier struct {
 	Config
 	metadata *recall.Cache[string]
 
-	mu       sync.Mutex
-	verified map[[sha256.Size]byte]verified
+	mu        sync.Mutex
+	verified  map[[sha256.Size]byte]verified
+	forgotten int // how often Forget was called
 }
 
 type verified struct {
@@ -79,11 +80,12 @@ func (v *Verifier) Authenticate(r *http.Request) (*access.Principal, error) {
 	if raw == "" {
 		return nil, nil
 	}
+	known := v.knowledge()
 	list, err := v.Issuers(r.Context())
 	if err != nil {
 		return nil, problem.New(http.StatusServiceUnavailable, "directory_unavailable", "The configured issuers cannot be read now.").Because(err)
 	}
-	p, err := v.verify(r.Context(), list, raw, cloudflare, v.Audiences(r))
+	p, err := v.verify(r.Context(), list, raw, cloudflare, v.Audiences(r), known)
 	if err == nil && p != nil && cloudflare {
 		err = access.GuardCSRF(r) // the browser adds the token by itself
 	}
@@ -114,8 +116,8 @@ func presented(r *http.Request) (raw string, cloudflare bool) {
 }
 
 // verify answers the principal of a token; neither principal nor error if no issuer is
-// configured that it could be of.
-func (v *Verifier) verify(ctx context.Context, list []Issuer, raw string, cloudflare bool, audiences []string) (*access.Principal, error) {
+// configured that it could be of. known is the knowledge that the list is of.
+func (v *Verifier) verify(ctx context.Context, list []Issuer, raw string, cloudflare bool, audiences []string, known int) (*access.Principal, error) {
 	usable := false
 	for i := range list {
 		usable = usable || list[i].CloudflareAccess == cloudflare
@@ -165,7 +167,7 @@ func (v *Verifier) verify(ctx context.Context, list []Issuer, raw string, cloudf
 	if p == nil {
 		return nil, insufficient(s)
 	}
-	v.remember(key, p, t.Claims.Expires)
+	v.remember(key, p, t.Claims.Expires, known)
 	return p, nil
 }
 
@@ -216,13 +218,23 @@ func (v *Verifier) remembered(key [sha256.Size]byte) *access.Principal {
 	return nil
 }
 
-func (v *Verifier) remember(key [sha256.Size]byte, p *access.Principal, expires time.Time) {
+// knowledge changes with Forget: what was found out before is not remembered after.
+func (v *Verifier) knowledge() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.forgotten
+}
+
+func (v *Verifier) remember(key [sha256.Size]byte, p *access.Principal, expires time.Time, known int) {
 	until := time.Now().Add(verifiedLife)
 	if expires.Before(until) {
 		until = expires
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.forgotten != known {
+		return
+	}
 	if len(v.verified) >= maxVerified {
 		clear(v.verified)
 	}
@@ -234,6 +246,7 @@ func (v *Verifier) Forget() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	clear(v.verified)
+	v.forgotten++
 }
 
 // Invalid is the refusal of a token (RFC 6750 §3.1).
