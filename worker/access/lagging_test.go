@@ -32,6 +32,7 @@ func newSessions(t *testing.T, p *memory.Platform) *access.Sessions {
 	k, err := seal.NewKeyring(seal.GenerateKey())
 	require.NoError(t, err)
 	s := access.NewSessions(p, access.NewKeys(p, noOrigin{}), k)
+	s.Secure = func(*http.Request) bool { return false }
 	s.PeopleSince = func(context.Context) (time.Time, error) { return time.Unix(1, 0), nil }
 	return s
 }
