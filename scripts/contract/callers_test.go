@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -115,9 +117,9 @@ func TestTokensOfCallers(t *testing.T) {
 			for _, r := range u.mcp.Requests() {
 				assert.NotContains(t, r.Header.Get("Authorization"), alice, "the caller's own JWT stays here")
 			}
-			refused := send(g.adminKey)
-			assert.Equal(t, 502, refused.StatusCode, "a caller without a JWT: %s", refused.text)
-			assert.Contains(t, string(refused.text), "subject_token_missing")
+			without := send(g.adminKey)
+			assert.Equal(t, 502, without.StatusCode, "a caller without a JWT: %s", without.text)
+			assert.Contains(t, string(without.text), "subject_token_missing")
 
 			status := g.admin(t, "GET", "/v1/mcp/server/"+id+"/token", nil)
 			assert.Equal(t, "per_caller", status.object(t)["state"])
@@ -152,6 +154,33 @@ func TestTokensOfCallers(t *testing.T) {
 			}, 90*time.Second, 200*time.Millisecond)
 			_, subject = call(jwtOf("alice"))
 			assert.Equal(t, "alice", subject)
+			// Of one caller alone, named as in the audit log.
+			alice, bob = jwtOf("alice"), jwtOf("bob")
+			old, _ = call(alice)
+			kept, _ := call(bob)
+			caller := principalOf(t, g, id, "alice")
+			path := "/v1/mcp/server/" + id + "/token?caller=" + url.QueryEscape(caller)
+			purge = g.admin(t, "DELETE", path, nil)
+			require.Equal(t, 200, purge.StatusCode, "%s", purge.text)
+			assert.Equal(t, 2.0, purge.object(t)["generation"])
+			assert.Equal(t, caller, purge.object(t)["caller"])
+			require.Eventually(t, func() bool { // an assertion is good once: then she gets no second token for it
+				for range g.instances {
+					a := send(alice)
+					if found := tokenIDMember.FindSubmatch(a.text); found != nil && string(found[1]) == old {
+						return false
+					}
+				}
+				return true
+			}, changeReach, 200*time.Millisecond)
+			again, _ := call(bob)
+			assert.Equal(t, kept, again, "nobody else is concerned")
+			for _, refresh := range []string{"/v1/mcp/server/" + id + "/token", path} {
+				refused(t, g.admin(t, "POST", refresh, nil), 409, "token_per_caller")
+			}
+			refused(t, g.admin(t, "DELETE", "/v1/mcp/server/"+id+"/token?caller=key:x", nil), 404, "caller_unknown")
+			refused(t, g.admin(t, "DELETE", "/v1/mcp/server/"+id+"/token?caller=", nil), 400, "invalid_query")
+
 			if flow == "token_exchange" { // an assertion is good once
 				record = with(record, "allow_scope_step_up", true)
 				record["server_name"] = name("step-up")
@@ -166,6 +195,85 @@ func TestTokensOfCallers(t *testing.T) {
 			}
 			audit := g.admin(t, "GET", "/v1/audit?action=token.purge", nil)
 			assert.Contains(t, string(audit.text), id)
+			assert.Contains(t, string(audit.text), caller)
 		})
 	}
+}
+
+// principalOf finds the id of a principal by a mint that it caused at a server.
+func principalOf(t *testing.T, g *gateway, server, subject string) (id string) {
+	t.Helper()
+	require.Eventually(t, func() bool { // rows are handed over in the background
+		var rows struct {
+			Data []struct{ Actor struct{ ID string } }
+		}
+		require.NoError(t, json.Unmarshal(g.admin(t, "GET", "/v1/audit?action=token.mint&limit=200&target="+server, nil).text, &rows))
+		for _, row := range rows.Data {
+			if strings.HasSuffix(row.Actor.ID, ":"+subject) {
+				id = row.Actor.ID
+			}
+		}
+		return id != ""
+	}, time.Minute, 100*time.Millisecond)
+	return id
+}
+
+// The token of one person's connection, and of the shared one: its state, a renewal now, a purge. The connection stays.
+func TestTokenOfAConnection(t *testing.T) {
+	w := newInteractiveRealm(t, authserver.Options{Registration: true}, "")
+	alice, bob := w.key("alice"), w.key("bob")
+	for credential, body := range map[string]string{alice: "", bob: "", w.adminKey: `{"shared":true}`} {
+		b := newBrowser(t)
+		resp, page := b.get(b.authorize(w.begin(b, credential, "files", body)))
+		require.Equal(t, http.StatusOK, resp.StatusCode, page)
+	}
+	whoami := func(credential string) (tokenID string) {
+		t.Helper()
+		_, body := w.request("POST", "/mcp-rest/tools/call", `{"server_id":"files","name":"whoami","arguments":{}}`, "Authorization", "Bearer "+credential)
+		found := tokenIDMember.FindStringSubmatch(body)
+		require.NotNil(t, found, body)
+		return found[1]
+	}
+	path := func(caller string) string { return "/v1/mcp/server/files/token?caller=" + url.QueryEscape(caller) }
+	_, out := w.do("GET", "/v1/mcp/server/files/connection", "")
+	require.Equal(t, false, out["connected"], "the administrator has none")
+	_, self := w.do("GET", "/v1/keys", "")
+	ids := map[string]string{}
+	for _, k := range self["data"].([]any) {
+		key := k.(map[string]any)
+		ids[key["name"].(string)] = "key:" + key["id"].(string)
+	}
+	first, others := whoami(alice), whoami(bob)
+
+	a := w.admin(t, "GET", path(ids["alice"]), nil)
+	require.Equal(t, 200, a.StatusCode, "%s", a.text)
+	assert.Equal(t, "valid", a.object(t)["state"])
+	assert.NotContains(t, string(a.text), "eyJ")
+	a = w.admin(t, "POST", path(ids["alice"]), nil)
+	require.Equal(t, 200, a.StatusCode, "%s", a.text)
+	assert.Equal(t, "refresh", a.object(t)["cause"])
+	second := whoami(alice)
+	assert.NotEqual(t, first, second)
+
+	a = w.admin(t, "DELETE", path(ids["alice"]), nil)
+	require.Equal(t, 200, a.StatusCode, "%s", a.text)
+	assert.NotContains(t, []string{first, second}, whoami(alice), "renewed, without her")
+	assert.Equal(t, true, w.connectionOf(alice, "files")["connected"])
+	assert.Equal(t, others, whoami(bob), "nobody else is concerned")
+
+	carol := w.key("carol") // is served by the shared one
+	first = whoami(carol)
+	a = w.admin(t, "DELETE", path("shared"), nil)
+	require.Equal(t, 200, a.StatusCode, "%s", a.text)
+	assert.NotEqual(t, first, whoami(carol))
+
+	refused(t, w.admin(t, "DELETE", path("key:nobody"), nil), 404, "not_connected")
+	refused(t, w.admin(t, "POST", "/v1/mcp/server/files/token", nil), 409, "token_per_caller")
+	w.m2m("plain")
+	refused(t, w.admin(t, "DELETE", "/v1/mcp/server/plain/token?caller=shared", nil), 409, "token_not_per_caller")
+	resp, _ := w.request("DELETE", path(ids["alice"]), "", "Authorization", "Bearer "+alice)
+	assert.Equal(t, http.StatusForbidden, resp.StatusCode, "an administrator's business")
+	w.idp.Fail(authserver.Fault{Status: 400, Body: []byte(`{"error":"invalid_grant"}`)})
+	refused(t, w.admin(t, "POST", path(ids["bob"]), nil), 409, "connection_ended")
+	assert.Equal(t, others, whoami(bob), "the old one serves to its end")
 }

@@ -106,6 +106,7 @@ func TestCommandLine(t *testing.T) {
 	assert.Contains(t, c.exits(0, "server", "token", slug), `"state"`)
 	c.exits(0, "server", "token", slug, "--refresh")
 	c.exits(0, "server", "token", slug, "--purge")
+	c.exits(5, "server", "token", slug, "--purge", "--caller", "key:x")
 	c.input = `{"description":"from the command line"}`
 	c.exits(0, "server", "set", slug)
 	c.input = ""

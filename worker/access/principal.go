@@ -18,6 +18,9 @@ const (
 	RoleAdmin  Role = "admin"  // everything
 )
 
+// TokenHolder begins the id of a principal that came with a JWT.
+const TokenHolder = "jwt:"
+
 // Principal is an authenticated caller.
 type Principal struct {
 	ID      string // stable and not secret: "key:<id>", "jwt:<issuer hash>:<sub>", "bootstrap"

@@ -143,7 +143,7 @@ func (s *Issuer) principal(t *jwt.Token, raw string) *access.Principal {
 	}
 	sum := sha256.Sum256([]byte(s.Issuer))
 	p := &access.Principal{
-		ID: "jwt:" + hex.EncodeToString(sum[:8]) + ":" + subject, Subject: subject, Name: subject, Role: access.RoleCaller, JWT: raw,
+		ID: access.TokenHolder + hex.EncodeToString(sum[:8]) + ":" + subject, Subject: subject, Name: subject, Role: access.RoleCaller, JWT: raw,
 	}
 	if s.NameClaim != "" {
 		if name := t.Claims.Text(s.NameClaim); name != "" {

@@ -86,7 +86,7 @@ func overlay(rec *Record, fields map[string]json.RawMessage) (*Record, error) {
 		return nil, err
 	}
 	out.CreatedAt, out.UpdatedAt, out.CreatedBy, out.UpdatedBy = rec.CreatedAt, rec.UpdatedAt, rec.CreatedBy, rec.UpdatedBy
-	out.Secrets, out.ClientKey, out.TokenEpoch = maps.Clone(rec.Secrets), rec.ClientKey, rec.TokenEpoch
+	out.Secrets, out.ClientKey, out.TokenEpoch, out.CallerEpochs = maps.Clone(rec.Secrets), rec.ClientKey, rec.TokenEpoch, rec.CallerEpochs
 	return out, nil
 }
 

@@ -111,9 +111,10 @@ type Record struct {
 	// client_secret_next, client_private_key, auth_value). It is stored and
 	// published, and never part of an API answer.
 	Secrets map[string]SealedSecret `json:"-"`
-	// TokenEpoch counts the purges of a server whose callers have tokens of their own: what
-	// was minted in an earlier one is void. Stored and published.
-	TokenEpoch int64 `json:"-"`
+	// TokenEpoch is the last purge of a server that has several tokens, CallerEpochs are purges
+	// of single callers since then: see EpochOf. Stored and published.
+	TokenEpoch   int64                  `json:"-"`
+	CallerEpochs map[string]CallerEpoch `json:"-"`
 	// PublicKeys of a private key, as a JSON Web Key set document; kid is stable.
 	ClientKey *ClientKey `json:"-"`
 }

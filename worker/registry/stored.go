@@ -18,11 +18,12 @@ type stored struct {
 	Secrets   map[string]SealedSecret `json:"sealed_secrets,omitempty"`
 	ClientKey *ClientKey              `json:"client_key,omitempty"`
 	Epoch     int64                   `json:"token_epoch,omitempty"`
+	Callers   map[string]CallerEpoch  `json:"caller_epochs,omitempty"`
 }
 
 // Encode answers the stored form of a record (docs/storage.md).
 func Encode(r *Record) ([]byte, error) {
-	return json.Marshal(stored{r, r.CreatedAt, r.UpdatedAt, r.CreatedBy, r.UpdatedBy, r.Secrets, r.ClientKey, r.TokenEpoch})
+	return json.Marshal(stored{r, r.CreatedAt, r.UpdatedAt, r.CreatedBy, r.UpdatedBy, r.Secrets, r.ClientKey, r.TokenEpoch, r.CallerEpochs})
 }
 
 // Decode reads the stored form of a record.
@@ -36,7 +37,7 @@ func Decode(b []byte) (*Record, error) {
 		return nil, fmt.Errorf("registry: stored record: no server_id")
 	}
 	r.CreatedAt, r.UpdatedAt, r.CreatedBy, r.UpdatedBy = s.CreatedAt, s.UpdatedAt, s.CreatedBy, s.UpdatedBy
-	r.Secrets, r.ClientKey, r.TokenEpoch = s.Secrets, s.ClientKey, s.Epoch
+	r.Secrets, r.ClientKey, r.TokenEpoch, r.CallerEpochs = s.Secrets, s.ClientKey, s.Epoch, s.Callers
 	return r, nil
 }
 

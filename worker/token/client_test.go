@@ -397,7 +397,7 @@ func TestStepUp(t *testing.T) {
 			w.platform.Wait()
 			require.True(t, all[1].ByEpoch(rec))
 			next := purged(rec) // by an instance that knows nothing of the step-up
-			st := all[1].Status(t.Context(), next)
+			st := all[1].Status(t.Context(), next, "", nil)
 			assert.Equal(t, token.StateNone, st.State)
 			for _, e := range append(all, w.instance()) {
 				_, body, err := call(e, next)
@@ -405,7 +405,7 @@ func TestStepUp(t *testing.T) {
 				assert.Equal(t, "token-4", body, "neither token of before")
 			}
 			assert.Equal(t, 4, w.mintCount())
-			assert.Equal(t, token.StateValid, all[1].Status(t.Context(), next).State)
+			assert.Equal(t, token.StateValid, all[1].Status(t.Context(), next, "", nil).State)
 		})
 	})
 	t.Run("of a caller", func(t *testing.T) {

@@ -87,7 +87,7 @@ func connectionTarget(rec *registry.Record, g oauth.Grant, origin, subject strin
 	for _, s := range []string{rec.ServerID, origin, rec.Issuer, rec.TokenURL, rec.AuthorizationURL, rec.ClientID, rec.UpstreamResource, subject} {
 		part(h, s)
 	}
-	return &target{rec: rec, grant: g, origin: origin, identity: hex.EncodeToString(h.Sum(nil)), issuerAt: "subject " + subject, subject: subject, epoch: rec.TokenEpoch}
+	return &target{rec: rec, grant: g, origin: origin, identity: hex.EncodeToString(h.Sum(nil)), issuerAt: "subject " + subject, subject: subject, caller: subject, epoch: rec.EpochOf(subject)}
 }
 
 // subjectOf answers whose connection a principal uses first.

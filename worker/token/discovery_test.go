@@ -120,7 +120,7 @@ func TestDiscovery(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, 200, status)
 				assert.Equal(t, test.resource, w.forms[0].Get("resource"), "byte for byte")
-				assert.Equal(t, token.StateValid, e.Status(t.Context(), rec).State)
+				assert.Equal(t, token.StateValid, e.Status(t.Context(), rec, "", nil).State)
 			})
 		})
 	}
@@ -134,7 +134,7 @@ func TestDiscoveryIsRememberedAndShown(t *testing.T) {
 		e, rec := w.instance(), w.record(undiscovered)
 		assert.Equal(t, 50, burst(50, []*token.Engine{e}, rec))
 		assert.Equal(t, 2, fetched(), "two documents for all callers")
-		d := e.Status(t.Context(), rec).Discovered
+		d := e.Status(t.Context(), rec, "", nil).Discovered
 		require.NotNil(t, d)
 		assert.Equal(t, tokenURL, d.TokenURL)
 		assert.Equal(t, "https://idp.example.com/tenant", d.Issuer)

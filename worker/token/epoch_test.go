@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,11 +18,14 @@ import (
 	"github.com/grantway/grantway/worker/token"
 )
 
-// purged answers the record after a purge of its callers' tokens.
-func purged(rec *registry.Record) *registry.Record {
+// purged answers the record after a purge of its callers' tokens, or of one caller's.
+func purged(rec *registry.Record, caller ...string) *registry.Record {
 	next := rec.Clone()
 	next.Version++
-	next.TokenEpoch++
+	_, err := next.RaiseEpoch(strings.Join(caller, ""), time.Now(), time.Hour)
+	if err != nil {
+		panic(err)
+	}
 	return next
 }
 
@@ -44,10 +48,10 @@ func TestAPurgeOfCallersTokens(t *testing.T) {
 				assert.Equal(t, "token-2", got(all[0], rec, bob))
 				w.platform.Wait()
 				assert.True(t, all[0].ByEpoch(rec))
-				assert.Equal(t, 2, all[0].Status(t.Context(), rec).Held)
+				assert.Equal(t, 2, all[0].Status(t.Context(), rec, "", nil).Held)
 
 				rec = purged(rec)
-				st := all[0].Status(t.Context(), rec)
+				st := all[0].Status(t.Context(), rec, "", nil)
 				assert.Zero(t, st.Held)
 				assert.EqualValues(t, 1, st.Generation)
 				assert.Equal(t, "token-3", got(all[0], rec, ann))
@@ -57,6 +61,32 @@ func TestAPurgeOfCallersTokens(t *testing.T) {
 				}
 				assert.Equal(t, "token-4", got(all[1], rec, bob))
 				assert.Equal(t, 4, w.mintCount())
+
+				rec = purged(rec, bob.ID)
+				st = all[1].Status(t.Context(), rec, "", nil)
+				assert.Equal(t, 1, st.Held, "ann's")
+				assert.Zero(t, all[1].Status(t.Context(), rec, bob.ID, nil).Held)
+				for _, e := range all {
+					assert.Equal(t, "token-3", got(e, rec, ann), "only bob's are void")
+					assert.Equal(t, "token-5", got(e, rec, bob))
+				}
+				assert.Equal(t, 5, w.mintCount())
+
+				// With the caller's own JWT its token can be refreshed and seen; with nobody's none can.
+				st, err := all[0].Refresh(t.Context(), rec, "", bob)
+				require.NoError(t, err)
+				assert.Equal(t, token.StateValid, st.State)
+				assert.Equal(t, token.CauseRefresh, st.Cause)
+				assert.Equal(t, "token-6", got(all[0], rec, bob))
+				for _, caller := range []string{"", bob.ID} {
+					_, err = all[0].Refresh(t.Context(), rec, caller, admin)
+					assert.Equal(t, "token_per_caller", problemOf(t, err).Code)
+				}
+				_, err = all[0].Refresh(t.Context(), rec, ann.ID, bob)
+				assert.Equal(t, "token_per_caller", problemOf(t, err).Code, "only one's own")
+				assert.Equal(t, 6, w.mintCount())
+				assert.NoError(t, all[0].CheckCaller(t.Context(), rec, ann.ID))
+				assert.Equal(t, "caller_unknown", problemOf(t, all[0].CheckCaller(t.Context(), rec, "key:k1")).Code)
 			})
 		})
 	}
@@ -104,6 +134,41 @@ func TestAPurgeOfConnectionsTokensKeepsTheConnections(t *testing.T) {
 		assert.Equal(t, "token-2", w.as(all[0], "bob"))
 		w.connect(all[1], "bob", "token-of-bob-again")
 		assert.Equal(t, "token-of-bob-again", w.as(all[1], "bob"), "what is connected after the purge is not void")
+	})
+}
+
+func TestTheTokenOfOneConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newInteractive(t)
+		all := w.instances(2)
+		w.connect(all[0], "ann", "token-of-ann")
+		w.connect(all[0], "bob", "token-of-bob")
+		assert.Equal(t, "token-of-bob", w.as(all[1], "bob"))
+		w.rec = purged(w.rec, "ann")
+		assert.Equal(t, token.StateNone, all[1].Status(t.Context(), w.rec, "ann", admin).State)
+		assert.Equal(t, "token-1", w.as(all[1], "ann"), "renewed")
+		for _, e := range all {
+			assert.Equal(t, "token-1", w.as(e, "ann"))
+			assert.Equal(t, "token-of-bob", w.as(e, "bob"))
+		}
+
+		st, err := all[1].Refresh(t.Context(), w.rec, "bob", admin)
+		require.NoError(t, err)
+		assert.Equal(t, token.StateValid, st.State)
+		assert.EqualValues(t, 1, st.Mints)
+		assert.Equal(t, "token-2", w.as(all[1], "bob"))
+		_, err = all[1].Refresh(t.Context(), w.rec, "", admin)
+		assert.Equal(t, "token_per_caller", problemOf(t, err).Code)
+		assert.Equal(t, "not_connected", problemOf(t, all[1].CheckCaller(t.Context(), w.rec, "eve")).Code)
+		w.mu.Lock()
+		clear(w.live) // revoked at the authorization server
+		w.mu.Unlock()
+		_, err = all[1].Refresh(t.Context(), w.rec, "bob", admin)
+		assert.Equal(t, token.CodeConnectionEnded, problemOf(t, err).Code)
+		assert.Equal(t, http.StatusConflict, problemOf(t, err).Status)
+		assert.Equal(t, "token-2", w.as(all[1], "bob"), "the old one serves to its end")
+		assert.Equal(t, "token_not_per_caller", problemOf(t, all[1].CheckCaller(t.Context(), w.record(func(r *registry.Record) { r.ServerID = "m2m" }), "bob")).Code)
+		w.platform.Wait()
 	})
 }
 

@@ -31,7 +31,7 @@ func (f *found) target(rec *registry.Record, g oauth.Grant, origin string) *targ
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.t == nil {
-		f.t = newTarget(rec, g, origin)
+		f.t = newTarget(rec, g, origin, "")
 	}
 	return f.t
 }

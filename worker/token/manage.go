@@ -89,14 +89,15 @@ func (f *found) shown() *Discovery {
 	return d
 }
 
-// Status looks in all three places. It may discover the token endpoint; it never mints.
-func (e *Engine) Status(ctx context.Context, rec *registry.Record) *Status {
+// Status looks in all three places. It may discover the token endpoint; it never mints. Where
+// callers have tokens of their own it is that of a caller's, if it can be known; by is who asks.
+func (e *Engine) Status(ctx context.Context, rec *registry.Record, caller string, by *access.Principal) *Status {
 	st := &Status{ServerID: rec.ServerID, Tier: "none", State: StateNone, MinterReachable: true}
-	p, t := e.manageable(ctx, rec, st)
+	p, t := e.manageable(ctx, rec, st, caller, by)
 	if t == nil {
 		return st
 	}
-	if p.discovers() {
+	if p.discovers() && !p.interactive {
 		if f, err := e.find(ctx, p); err == nil {
 			st.Discovered = f.shown()
 		}
@@ -147,8 +148,8 @@ func (e *Engine) Status(ctx context.Context, rec *registry.Record) *Status {
 	return st
 }
 
-// manageable answers the one target of a record, or says in st why there is none.
-func (e *Engine) manageable(ctx context.Context, rec *registry.Record, st *Status) (*plan, *target) {
+// manageable answers the one target that is meant, or says in st why there is none.
+func (e *Engine) manageable(ctx context.Context, rec *registry.Record, st *Status, caller string, by *access.Principal) (*plan, *target) {
 	p := e.plan(rec)
 	if p.refusal != nil {
 		st.State, st.Message = StateUnusable, problem.From(p.refusal).Message
@@ -158,12 +159,16 @@ func (e *Engine) manageable(ctx context.Context, rec *registry.Record, st *Statu
 		st.State = StateNotApplicable
 		return p, nil
 	}
+	find := func() (*target, error) { return e.target(ctx, p, nil) }
 	if p.perCaller {
-		st.State, st.Generation = StatePerCaller, rec.TokenEpoch
-		e.countHeld(st)
+		find = func() (*target, error) { return e.targetOfCaller(ctx, p, caller, by) }
+	}
+	t, err := find()
+	if err == nil && t == nil {
+		st.State, st.Generation = StatePerCaller, rec.EpochOf(caller)
+		e.countHeld(st, rec, caller)
 		return p, nil
 	}
-	t, err := e.target(ctx, p, nil)
 	if err != nil {
 		st.State, st.Message = StateUnusable, problem.From(err).Message
 		return p, nil
@@ -171,18 +176,18 @@ func (e *Engine) manageable(ctx context.Context, rec *registry.Record, st *Statu
 	return p, t
 }
 
-// countHeld says what this instance holds for callers that have tokens of their own, and
-// the failure among them that lasts longest.
-func (e *Engine) countHeld(st *Status) {
+// countHeld says what this instance holds for callers that have tokens of their own, or for one
+// of them, and the failure among them that lasts longest.
+func (e *Engine) countHeld(st *Status, rec *registry.Record, caller string) {
 	now := time.Now()
 	e.slots.mu.Lock()
 	defer e.slots.mu.Unlock()
 	var latest time.Time
 	for _, s := range e.slots.m {
-		if s.server != st.ServerID {
+		if s.server != rec.ServerID || caller != "" && s.caller != caller {
 			continue
 		}
-		if en := s.entry.Load(); en.alive(now) && en.Epoch >= st.Generation {
+		if en := s.entry.Load(); en.alive(now) && en.Epoch >= rec.EpochOf(s.caller) {
 			st.Held++
 		}
 		if f, until := s.failing(now); f != nil && until.After(latest) {
@@ -225,21 +230,36 @@ func moment(t time.Time) *time.Time {
 }
 
 // Refresh mints a new token now, whatever is cached, and answers the status. Only a
-// Retry-After of the authorization server holds it back.
-func (e *Engine) Refresh(ctx context.Context, rec *registry.Record, who *access.Principal) (*Status, error) {
-	t, err := e.managed(ctx, rec)
+// Retry-After of the authorization server holds it back. Where callers have tokens of their own it
+// is that of the caller: of anybody's connection, but with a JWT only of who asks.
+func (e *Engine) Refresh(ctx context.Context, rec *registry.Record, caller string, by *access.Principal) (*Status, error) {
+	if p := e.plan(rec); caller == "" && p.perCaller && !p.interactive && by != nil {
+		caller = by.ID
+	}
+	t, err := e.managed(ctx, rec, caller, by)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := e.resolve(ctx, t, CauseRefresh, "", who); err != nil {
-		return nil, err
+	if _, err := e.resolve(ctx, t, CauseRefresh, "", by); err != nil {
+		return nil, ended(err)
 	}
-	return e.Status(ctx, rec), nil
+	return e.Status(ctx, rec, caller, by), nil
 }
 
-func (e *Engine) managed(ctx context.Context, rec *registry.Record) (*target, error) {
+// ended gives the failure that only the connection's person can mend a status for others.
+func ended(err error) error {
+	p := problem.From(err)
+	if p.Code != CodeConnectionEnded {
+		return err
+	}
+	q := *p
+	q.Status = http.StatusConflict
+	return &q
+}
+
+func (e *Engine) managed(ctx context.Context, rec *registry.Record, caller string, by *access.Principal) (*target, error) {
 	st := &Status{}
-	p, t := e.manageable(ctx, rec, st)
+	p, t := e.manageable(ctx, rec, st, caller, by)
 	switch {
 	case t != nil:
 		return t, nil
@@ -248,7 +268,7 @@ func (e *Engine) managed(ctx context.Context, rec *registry.Record) (*target, er
 	case st.State == StateUnusable:
 		return nil, problem.New(http.StatusBadGateway, "token_unavailable", st.Message)
 	case st.State == StatePerCaller:
-		return nil, problem.New(http.StatusConflict, "token_per_caller", "Server "+rec.Slug+" has a token for each caller, not one of its own. They can be purged together.")
+		return nil, perCallerOnly(p, rec.Slug)
 	}
 	return nil, problem.New(http.StatusConflict, "token_not_applicable", "Server "+rec.Slug+" needs no access token of the gateway.")
 }
@@ -258,7 +278,7 @@ func (e *Engine) managed(ctx context.Context, rec *registry.Record) (*target, er
 // 401. It answers the new generation. A server whose tokens ByEpoch are many has its epoch
 // raised instead.
 func (e *Engine) Purge(ctx context.Context, rec *registry.Record) (int64, error) {
-	t, err := e.managed(ctx, rec)
+	t, err := e.managed(ctx, rec, "", nil)
 	if err != nil {
 		return 0, err
 	}
@@ -275,13 +295,6 @@ func (e *Engine) Purge(ctx context.Context, rec *registry.Record) (int64, error)
 	}
 	s.begin(a.Generation)
 	return a.Generation, nil
-}
-
-// ByEpoch reports whether the server may have several tokens at once: of its callers, or with
-// different scopes. They are purged by a new TokenEpoch of the record: what was minted before is
-// then neither used nor waited for, also if the mint was under way.
-func (e *Engine) ByEpoch(rec *registry.Record) bool {
-	return e.plan(rec).perCaller || rec.AllowStepUp
 }
 
 // Forget drops what this instance remembers of a record that was deleted or changed.

@@ -73,6 +73,7 @@ type target struct {
 	origin   string  // of the upstream
 	subject  string  // of a connection
 	epoch    int64   // of the record, where that counts: see Engine.ByEpoch
+	caller   string  // principal id, of a caller's token
 	narrow   *target // whose scopes were not enough; nil: these are the record's scopes
 	slot     atomic.Pointer[slot]
 }
@@ -265,17 +266,18 @@ func (p *plan) planToken(rec *registry.Record) {
 		return
 	}
 	if !p.discovers() && !p.perCaller {
-		p.single = newTarget(rec, p.grant, p.origin)
+		p.single = newTarget(rec, p.grant, p.origin, "")
 	}
 }
 
 // discovers says whether the token endpoint or the resource is yet to be found.
 func (p *plan) discovers() bool { return p.grant.TokenURL == "" || p.grant.Resource == "auto" }
 
-func newTarget(rec *registry.Record, g oauth.Grant, origin string) *target {
-	t := &target{rec: rec, grant: g, origin: origin, identity: identityOf(&g, rec, origin)}
+// newTarget makes the target of a grant. caller is the principal's id of a grant for a caller.
+func newTarget(rec *registry.Record, g oauth.Grant, origin, caller string) *target {
+	t := &target{rec: rec, grant: g, origin: origin, caller: caller, identity: identityOf(&g, rec, origin)}
 	if byEpoch(&g, rec) {
-		t.epoch = rec.TokenEpoch
+		t.epoch = rec.EpochOf(caller)
 	}
 	if u, err := url.Parse(g.TokenURL); err == nil {
 		t.issuerAt = originOf(u)
@@ -323,7 +325,7 @@ func (e *Engine) narrowTarget(ctx context.Context, p *plan, who *access.Principa
 		return nil, (&oauth.Failure{Class: oauth.Misconfigured, Code: "subject_token_missing", Message: "Server " + rec.Slug + " needs the caller to present a JWT of an accepted issuer; this caller came without one."}).Problem(0)
 	}
 	g.Subject = who.JWT
-	return newTarget(rec, g, p.origin), nil
+	return newTarget(rec, g, p.origin, who.ID), nil
 }
 
 // originOf is scheme, host and port (RFC 6454 §4), lower case.

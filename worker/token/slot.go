@@ -12,6 +12,7 @@ import (
 // slot is what an instance knows of one identity key.
 type slot struct {
 	server   string // id of the record that first needed it
+	caller   string // whose it is, where callers have tokens of their own
 	entry    atomic.Pointer[entry]
 	lastUsed atomic.Int64 // Unix ns, for eviction
 
@@ -163,7 +164,7 @@ func (l *slots) of(t *target) *slot {
 		if len(l.m) >= l.limit {
 			l.evict()
 		}
-		s = &slot{server: t.rec.ServerID}
+		s = &slot{server: t.rec.ServerID, caller: t.caller}
 		l.m[identity] = s
 	}
 	s.lastUsed.Store(time.Now().UnixNano())

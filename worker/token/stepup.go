@@ -60,7 +60,7 @@ func (s *slot) widen(narrow *target, scopes []string) *target {
 	}
 	g := narrow.grant
 	g.Scopes = scopes
-	s.wide = newTarget(narrow.rec, g, narrow.origin)
+	s.wide = newTarget(narrow.rec, g, narrow.origin, narrow.caller)
 	s.wide.narrow = narrow
 	return s.wide
 }

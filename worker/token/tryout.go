@@ -85,7 +85,7 @@ func (e *Engine) try(ctx context.Context, rec *registry.Record, who *access.Prin
 		g.Subject = who.JWT
 	}
 	r.TokenURL, r.Issuer, r.Resource, r.Method = g.TokenURL, g.Issuer, g.Resource, string(g.Method)
-	grant, err := e.grantOf(newTarget(rec, g, p.origin))
+	grant, err := e.grantOf(newTarget(rec, g, p.origin, ""))
 	if err != nil {
 		return r.refuse(problem.From(err)), p, nil
 	}
@@ -233,7 +233,7 @@ func (e *Engine) Explain(ctx context.Context, rec *registry.Record, who *access.
 		}
 		return x
 	}
-	x.Status = e.Status(ctx, rec)
+	x.Status = e.Status(ctx, rec, "", nil)
 	if s := x.Status; s.ExpiresAt != nil && (s.State == StateValid || s.State == StateExpiring) {
 		x.has(s.IssuedAt.UnixMilli(), s.ExpiresAt.UnixMilli(), s.Tier)
 	} else if s.State == StateFailing && s.LastError != nil && s.LastError.RetryAt != nil {

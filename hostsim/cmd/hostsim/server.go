@@ -231,6 +231,7 @@ func serverTest(ctx context.Context, f *flag.FlagSet, a *api, args []string) err
 func serverToken(ctx context.Context, f *flag.FlagSet, a *api, args []string) error {
 	refresh := f.Bool("refresh", false, "get a new token now")
 	purge := f.Bool("purge", false, "forget the token everywhere")
+	caller := f.String("caller", "", "`id` of the caller, as in the audit log, at a server whose callers have tokens of their own")
 	rest, err := parseAround(f, args, 1)
 	if err != nil {
 		return err
@@ -244,7 +245,11 @@ func serverToken(ctx context.Context, f *flag.FlagSet, a *api, args []string) er
 	case *purge:
 		method = http.MethodDelete
 	}
-	b, err := a.call(ctx, method, serverPath(rest[0])+"/token", "application/json", nil)
+	path := serverPath(rest[0]) + "/token"
+	if *caller != "" {
+		path += "?caller=" + url.QueryEscape(*caller)
+	}
+	b, err := a.call(ctx, method, path, "application/json", nil)
 	if err != nil || len(b) == 0 {
 		return err
 	}

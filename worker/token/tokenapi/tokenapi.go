@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/oauth"
@@ -32,9 +33,9 @@ type Trail interface {
 	Purged(ctx context.Context, rec *registry.Record, who *access.Principal, generation int64)
 }
 
-// Epochs raises the token epoch of a record, and records that it did.
+// Epochs raises the token epoch of a record, or of one caller there, and records that it did.
 type Epochs interface {
-	RaiseTokenEpoch(r *http.Request, ref string) (epoch int64, err error)
+	RaiseTokenEpoch(r *http.Request, ref, caller string, life time.Duration) (epoch int64, err error)
 }
 
 // Handler serves the endpoints. All fields but Trail are required.
@@ -55,22 +56,39 @@ func (h *Handler) find(r *http.Request) (*registry.Record, error) {
 	return rec, err
 }
 
+// maxCaller bounds a principal's id, in bytes.
+const maxCaller = 1024
+
+// findCaller is find, and the caller whose token is meant: ?caller=ID, where callers have tokens of
+// their own; "" for none.
+func (h *Handler) findCaller(r *http.Request) (*registry.Record, string, error) {
+	rec, err := h.find(r)
+	given := r.URL.Query()["caller"]
+	if err != nil || given == nil {
+		return rec, "", err
+	}
+	if len(given) > 1 || given[0] == "" || len(given[0]) > maxCaller {
+		return nil, "", problem.New(http.StatusBadRequest, "invalid_query", fmt.Sprintf("caller must be the id of one principal, of at most %d bytes.", maxCaller))
+	}
+	return rec, given[0], h.Engine.CheckCaller(r.Context(), rec, given[0])
+}
+
 // Status serves GET /v1/mcp/server/{id}/token.
 func (h *Handler) Status(w http.ResponseWriter, r *http.Request) error {
-	rec, err := h.find(r)
+	rec, caller, err := h.findCaller(r)
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, h.Engine.Status(r.Context(), rec))
+	return answer(w, http.StatusOK, h.Engine.Status(r.Context(), rec, caller, access.FromContext(r.Context())))
 }
 
 // Refresh serves POST /v1/mcp/server/{id}/token: a new token now.
 func (h *Handler) Refresh(w http.ResponseWriter, r *http.Request) error {
-	rec, err := h.find(r)
+	rec, caller, err := h.findCaller(r)
 	if err != nil {
 		return err
 	}
-	st, err := h.Engine.Refresh(r.Context(), rec, access.FromContext(r.Context()))
+	st, err := h.Engine.Refresh(r.Context(), rec, caller, access.FromContext(r.Context()))
 	if err != nil {
 		return err
 	}
@@ -79,7 +97,7 @@ func (h *Handler) Refresh(w http.ResponseWriter, r *http.Request) error {
 
 // Purge serves DELETE /v1/mcp/server/{id}/token.
 func (h *Handler) Purge(w http.ResponseWriter, r *http.Request) error {
-	rec, err := h.find(r)
+	rec, caller, err := h.findCaller(r)
 	if err != nil {
 		return err
 	}
@@ -88,7 +106,7 @@ func (h *Handler) Purge(w http.ResponseWriter, r *http.Request) error {
 	if own {
 		generation, err = h.Engine.Purge(r.Context(), rec)
 	} else {
-		generation, err = h.Epochs.RaiseTokenEpoch(r, rec.ServerID)
+		generation, err = h.Epochs.RaiseTokenEpoch(r, rec.ServerID, caller, h.Engine.LongestLife())
 	}
 	if err != nil {
 		return err
@@ -96,7 +114,11 @@ func (h *Handler) Purge(w http.ResponseWriter, r *http.Request) error {
 	if own && h.Trail != nil {
 		h.Trail.Purged(r.Context(), rec, access.FromContext(r.Context()), generation)
 	}
-	return answer(w, http.StatusOK, map[string]any{"server_id": rec.ServerID, "purged": true, "generation": generation})
+	purged := map[string]any{"server_id": rec.ServerID, "purged": true, "generation": generation}
+	if caller != "" {
+		purged["caller"] = caller
+	}
+	return answer(w, http.StatusOK, purged)
 }
 
 // Explain serves POST /v1/mcp/server/{id}/explain.
