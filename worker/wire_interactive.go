@@ -22,12 +22,13 @@ func (g *Gateway) newInteractive() *interactive.Handler {
 			HTTP: g.platform.HTTP(), Crypto: g.platform.Crypto(), Timeout: s.IdPTimeout, BodyLimit: s.IdPBodyLimit,
 			AssertionLife: s.AssertionLife, Life: oauth.Life{Assumed: s.AssumedLife, Longest: s.MaxLife}, AllowLoopback: s.AllowLoopback,
 		},
-		Discovery: &oauth.Discovery{HTTP: g.platform.HTTP(), Timeout: s.MetadataTimeout, BodyLimit: s.MetadataLimit, AllowLoopback: s.AllowLoopback},
-		Keys:      g.identity.keys,
-		Source:    g.source,
-		Sessions:  g.sessions,
-		Base:      g.identity.site.Base,
-		Audit:     g.trail.audit.Record,
+		Discovery:   &oauth.Discovery{HTTP: g.platform.HTTP(), Timeout: s.MetadataTimeout, BodyLimit: s.MetadataLimit, AllowLoopback: s.AllowLoopback},
+		Keys:        g.identity.keys,
+		Source:      g.source,
+		Sessions:    g.sessions,
+		PersonGrant: s.PersonGrant,
+		Base:        g.identity.site.Base,
+		Audit:       g.trail.audit.Record,
 	})
 }
 

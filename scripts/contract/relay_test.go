@@ -66,16 +66,22 @@ func (b *browser) allow(w *realm, address, key string) string {
 	b.t.Helper()
 	resp, page := b.get(address)
 	require.Equal(b.t, http.StatusOK, resp.StatusCode, page)
+	resp, page = b.decide(w, page, address, "allow", key)
+	require.Equal(b.t, http.StatusOK, resp.StatusCode, page)
+	return refresh(resp)
+}
+
+// decide sends the form of a consent page.
+func (b *browser) decide(w *realm, page, address, decision, key string) (*http.Response, string) {
+	b.t.Helper()
 	m := ticketField.FindStringSubmatch(page)
 	require.NotNil(b.t, m, page)
-	form := url.Values{"ticket": {html.UnescapeString(m[1])}, "decision": {"allow"}}
+	form := url.Values{"ticket": {html.UnescapeString(m[1])}, "decision": {decision}}
 	if key != "" {
 		form.Set("key", key)
 	}
 	at, _, _ := strings.Cut(address, "?")
-	resp, page = b.post(at, w.url, form)
-	require.Equal(b.t, http.StatusOK, resp.StatusCode, page)
-	return refresh(resp)
+	return b.post(at, w.url, form)
 }
 
 func (c *relayClient) exchange(form url.Values) (int, map[string]any) {

@@ -28,11 +28,12 @@ type provider struct {
 	key    *ecdsa.PrivateKey
 	claims map[string]any // of the next ID token, over the usual ones
 	nonce  string
+	now    func() time.Time
 }
 
 func newProvider(t *testing.T) *provider {
 	t.Helper()
-	p := &provider{claims: map[string]any{}}
+	p := &provider{claims: map[string]any{}, now: time.Now}
 	var err error
 	p.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -60,19 +61,12 @@ func newProvider(t *testing.T) *provider {
 				answer(w, map[string]string{"error": "invalid_grant"})
 				return
 			}
-			now := time.Now().Unix()
+			now := p.now().Unix()
 			claims := map[string]any{"iss": p.URL, "aud": "ui", "sub": "u1", "email": "ada@example.com", "groups": []string{"ops"}, "iat": now, "exp": now + 60, "nonce": p.nonce}
 			for k, v := range p.claims {
 				claims[k] = v
 			}
-			signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.key, KeyID: "k"}}, nil)
-			if err != nil {
-				panic(err)
-			}
-			token, err := jwt.Signed(signer).Claims(claims).Serialize()
-			if err != nil {
-				panic(err)
-			}
+			token := p.sign(claims)
 			answer(w, map[string]any{"access_token": "unused", "token_type": "Bearer", "expires_in": 60, "id_token": token})
 		default:
 			w.WriteHeader(http.StatusNotFound)
@@ -80,6 +74,31 @@ func newProvider(t *testing.T) *provider {
 	}))
 	t.Cleanup(p.Close)
 	return p
+}
+
+// sign makes a token of this provider.
+func (p *provider) sign(claims map[string]any) string {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.key, KeyID: "k"}}, nil)
+	if err != nil {
+		panic(err)
+	}
+	token, err := jwt.Signed(signer).Claims(claims).Serialize()
+	if err != nil {
+		panic(err)
+	}
+	return token
+}
+
+// accessToken answers one of a subject that entries with the audience "ui" accept.
+func (p *provider) accessToken(subject string) string {
+	now := p.now().Unix()
+	return p.sign(map[string]any{"iss": p.URL, "aud": "ui", "sub": subject, "iat": now, "exp": now + 60})
+}
+
+// signsIn makes the provider the one at which people sign in, with these grants.
+func (w *realm) signsIn(p *provider, grants string) {
+	w.t.Helper()
+	w.set("/v1/settings/sign-in", `{"issuer":"`+p.URL+`","client_id":"ui","client_secret":"ui-secret","name_claim":"email","grants":`+grants+`}`, `{"issuer":""}`)
 }
 
 func (w *realm) signIn(b *browser, p *provider) (*http.Response, string) {
@@ -229,7 +248,7 @@ func TestPersonConnects(t *testing.T) {
 	resp, _ := w.signIn(b, p)
 	assert.Equal(t, http.StatusForbidden, resp.StatusCode, "the UI is not for callers")
 	_, page := b.get(w.url + "/connect")
-	assert.Contains(t, page, "/signin?return_to=/connect")
+	assert.Contains(t, page, "/signin?return_to=%2Fconnect")
 	resp, _ = b.get(w.url + "/signin?return_to=/connect")
 	resp, page = b.get(b.authorize(resp.Header.Get("Location")))
 	require.Equal(t, http.StatusOK, resp.StatusCode, page)
@@ -241,17 +260,9 @@ func TestPersonConnects(t *testing.T) {
 	resp, page = b.get(b.authorize(refresh(resp)))
 	require.Equal(t, http.StatusOK, resp.StatusCode, page)
 
-	now := time.Now().Unix()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.key, KeyID: "k"}}, nil)
-	require.NoError(t, err)
-	token := func(subject string) string {
-		s, err := jwt.Signed(signer).Claims(map[string]any{"iss": p.URL, "aud": "ui", "sub": subject, "iat": now, "exp": now + 60}).Serialize()
-		require.NoError(t, err)
-		return s
-	}
-	got, body := w.call(token("u1"), "files")
+	got, body := w.call(p.accessToken("u1"), "files")
 	assert.Equal(t, http.StatusOK, got, body)
-	got, _ = w.call(token("u2"), "files")
+	got, _ = w.call(p.accessToken("u2"), "files")
 	assert.Equal(t, http.StatusForbidden, got)
 	assert.Equal(t, http.StatusOK, func() int { s, _ := w.do("PUT", "/v1/settings/sign-in", `{"issuer":""}`); return s }())
 	_, page = b.get(w.url + "/connect")

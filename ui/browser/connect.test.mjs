@@ -6,7 +6,19 @@ import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 
-import { api, behindProxy, makeServer, mcp, on, session, signIn, startBrowser, startWorld, until } from "./world.mjs";
+import {
+  api,
+  behindProxy,
+  makeServer,
+  mcp,
+  on,
+  registerClient,
+  session,
+  signIn,
+  startBrowser,
+  startWorld,
+  until,
+} from "./world.mjs";
 
 let world, browser, context, page, press, dialog, key, client;
 
@@ -19,6 +31,20 @@ before(async () => {
     auth_type: "oauth2",
     oauth2_flow: "authorization_code",
   });
+  const ui = await registerClient(world, {
+    grant_types: ["authorization_code"],
+    redirect_uris: [`${world.https}/signin/callback`],
+    scope: "openid",
+  });
+  browser.secret(ui.client_secret);
+  const { status } = await api(world, "PUT", "/v1/settings/sign-in", {
+    issuer: world.issuer,
+    client_id: ui.client_id,
+    client_secret: ui.client_secret,
+    name_claim: "email",
+    grants: [{ claim: "groups", value: "guests", servers: ["files"] }],
+  });
+  assert.equal(status, 200);
   key = (await api(world, "POST", "/v1/keys", { name: "alice", all_servers: true })).body.key;
   browser.secret(key, "body of POST /connect", "body of POST /files/authorize", "fields");
   client = createServer((request, response) => response.end("back at the application"));
@@ -183,7 +209,8 @@ test("a caller connects and disconnects an account at /connect", async () => {
   assert.equal(connection.body.connected, false);
 });
 
-test("a caller consents to a client that does its own OAuth", async () => {
+/** An MCP client that does its own OAuth: where it sends a browser, and the token for what comes back. */
+async function editor() {
   const redirect = `http://127.0.0.1:${client.address().port}/cb`;
   const registered = await fetch(`${world.url}/files/register`, {
     method: "POST",
@@ -199,13 +226,34 @@ test("a caller consents to a client that does its own OAuth", async () => {
     code_challenge: createHash("sha256").update(verifier).digest("base64url"),
     code_challenge_method: "S256",
   });
+  const token = (back) =>
+    fetch(`${world.url}/files/token`, {
+      method: "POST",
+      body: new URLSearchParams({
+        grant_type: "authorization_code",
+        client_id: registered.client_id,
+        code: back.searchParams.get("code"),
+        redirect_uri: redirect,
+        code_verifier: verifier,
+      }),
+    }).then((response) => response.json());
+  return { redirect, address: `${world.https}/files/authorize?${query}`, token };
+}
+
+test("a caller consents to a client that does its own OAuth", async () => {
+  const { redirect, address, token } = await editor();
   const consent = async () => {
-    await page.goto(`${world.https}/files/authorize?${query}`);
+    await page.goto(address);
     await page.getByText("“Editor <b>” asks to use").waitFor();
     const typed = page.getByLabel("Your Grantway access key");
     if (await typed.isVisible()) await typed.fill(key);
+    else
+      await page
+        .getByText("Use an access key instead")
+        .click()
+        .then(() => typed.fill(key));
   };
-  await consent();
+  await page.goto(address);
   await page.getByRole("button", { name: /Deny|Refuse|Cancel/ }).click();
   await page.waitForURL(`${redirect}?*`);
   assert.equal(new URL(page.url()).searchParams.get("error"), "access_denied");
@@ -220,17 +268,39 @@ test("a caller consents to a client that does its own OAuth", async () => {
   const back = new URL(page.url());
   assert.equal(back.searchParams.get("state"), "s");
   assert.equal(back.searchParams.get("iss"), `${world.https}/files`);
-  const token = await fetch(`${world.url}/files/token`, {
-    method: "POST",
-    body: new URLSearchParams({
-      grant_type: "authorization_code",
-      client_id: registered.client_id,
-      code: back.searchParams.get("code"),
-      redirect_uri: redirect,
-      code_verifier: verifier,
-    }),
-  }).then((response) => response.json());
-  assert.equal(await whoami(token.access_token), "ada");
+  assert.equal(await whoami((await token(back)).access_token), "ada");
+});
+
+test("a person without a key signs in on the way, and consents", async () => {
+  const { redirect, address, token } = await editor();
+  const c = await browser.newContext();
+  const p = await c.newPage();
+  // A page of another site leads there, as a client in the web does: no cookie of the gateway comes along.
+  await p.goto(`http://127.0.0.1:${client.address().port}/`);
+  await p.evaluate((to) => location.assign(to), address);
+  await p.getByText("“Editor <b>” asks to use").waitFor();
+  await p.getByRole("link", { name: "Sign in with your organization instead" }).click();
+  await p.getByRole("heading", { name: "Authorize" }).waitFor();
+  for (const one of await c.cookies(world.https)) browser.secret(one.value, "header cookie", "header set-cookie");
+  await p.getByRole("button", { name: "Allow as eve" }).click();
+  await p.getByText("Signed in as eve@example.com.").waitFor();
+  await p.getByText("“Editor <b>” asks to use").waitFor();
+  const visit = (await c.cookies()).find((one) => one.name === "__Host-grantway_connect");
+  assert.deepEqual([visit.httpOnly, visit.secure, visit.sameSite], [true, true, "Strict"]);
+  browser.secret(visit.value, "header cookie", "header set-cookie");
+  await p.getByRole("button", { name: "Allow" }).click();
+  await p.getByRole("heading", { name: "Authorize" }).waitFor();
+  await flowCookies(c);
+  await p.getByRole("button", { name: "Allow as eve" }).click();
+  await p.waitForURL(`${redirect}?*`);
+  assert.equal(await whoami((await token(new URL(p.url()))).access_token), "eve");
+  // Asked again, the browser is known and the account connected.
+  await p.goto(address);
+  await p.getByText("Signed in as eve@example.com.").waitFor();
+  await p.getByRole("button", { name: "Allow" }).click();
+  await p.waitForURL(`${redirect}?*`);
+  assert.ok(new URL(p.url()).searchParams.get("code"));
+  await c.close();
 });
 
 test("nothing was written to the console, no policy was broken, no secret appeared", () => browser.assertClean());

@@ -1,8 +1,6 @@
 package access
 
 import (
-	"context"
-	"crypto/sha256"
 	"net/http"
 	"time"
 
@@ -28,16 +26,6 @@ func (s *Sessions) Try(r *http.Request, secret string) (*Principal, error) {
 		return nil, p
 	}
 	return s.Verify(r.Context(), secret)
-}
-
-// ByHash finds the principal whose secret has this SHA-256. It is for what the gateway
-// itself has issued to the bearer of a key: that lasts no longer than the key.
-func (k *Keys) ByHash(ctx context.Context, sum [sha256.Size]byte) (*Principal, error) {
-	p, _, err := k.byHash(ctx, sum)
-	if err == nil && p == nil {
-		err = wrongKey()
-	}
-	return p, err
 }
 
 // SameOrigin reports whether a browser says that a page of the gateway itself sends

@@ -25,6 +25,9 @@ const (
 	SessionLife = time.Hour
 	// SessionMax is how long it lasts at most.
 	SessionMax = 12 * time.Hour
+	// PersonMax is how long anything lasts at most that rests on what an identity provider
+	// once said of a person.
+	PersonMax = 30 * 24 * time.Hour
 )
 
 const (
@@ -52,6 +55,8 @@ type Session struct {
 	// granted then.
 	Person *Principal `json:"p,omitempty"`
 }
+
+func (s *Session) signedIn() SignedIn { return SignedIn{s.KeyHash, s.Person, s.CreatedAt} }
 
 // Sessions authenticates browsers by cookie and everybody else by key.
 type Sessions struct {
@@ -170,7 +175,7 @@ func (s *Sessions) SignOut(r *http.Request, session *Session) (*http.Cookie, err
 func (s *Sessions) SignOutPerson(r *http.Request, p *Principal) (*http.Cookie, error) {
 	now := time.Now().UTC()
 	s.left.Put(leftKey(p), now, true)
-	return s.mark(r, leftKey(p), now.Format(time.RFC3339Nano), SessionMax)
+	return s.mark(r, leftKey(p), now.Format(time.RFC3339Nano), PersonMax)
 }
 
 func (s *Sessions) mark(r *http.Request, key, value string, ttl time.Duration) (*http.Cookie, error) {
@@ -239,14 +244,13 @@ func (s *Sessions) read(r *http.Request) *Session {
 	}
 	b, err := s.keyring.Open(sealed, "session")
 	session := &Session{}
-	if err != nil || json.Unmarshal(b, session) != nil || len(session.KeyHash) != sha256.Size && session.Person == nil || !time.Now().Before(session.ExpiresAt) {
+	if err != nil || json.Unmarshal(b, session) != nil || !time.Now().Before(session.ExpiresAt) {
 		return nil
 	}
 	return session
 }
 
 func (s *Sessions) principal(ctx context.Context, session *Session) (*Principal, error) {
-	over := Unauthorized("The session has ended; sign in again.")
 	ended, _, err := s.ended.Get(ctx, session.ID, func(ctx context.Context) (bool, bool, error) {
 		if known, _ := s.ended.Peek(session.ID); known {
 			return true, true, nil // whatever KV, which may lag behind, says
@@ -258,55 +262,16 @@ func (s *Sessions) principal(ctx context.Context, session *Session) (*Principal,
 		return err == nil, err == nil, err
 	})
 	if err != nil {
-		return nil, problem.New(http.StatusServiceUnavailable, "session_unverified", "The session cannot be checked now; try again.").Because(err)
+		return nil, unverified(err)
 	}
 	if ended {
-		return nil, over
+		return nil, signedOut()
 	}
-	if session.Person != nil {
-		return s.person(ctx, session, over)
-	}
-	p, since, err := s.byHash(ctx, [sha256.Size]byte(session.KeyHash))
+	p, err := s.Principal(ctx, session.signedIn())
 	if err != nil {
 		return nil, err
 	}
-	if p == nil || !session.CreatedAt.After(since) {
-		return nil, over
-	}
 	return withSession(p, session), nil
-}
-
-// person answers who signed in at the identity provider.
-func (s *Sessions) person(ctx context.Context, session *Session, over error) (*Principal, error) {
-	if s.PeopleSince == nil {
-		return nil, over
-	}
-	since, err := s.PeopleSince(ctx)
-	var left time.Time
-	if err == nil {
-		key := leftKey(session.Person)
-		left, _, err = s.left.Get(ctx, key, func(ctx context.Context) (at time.Time, found bool, err error) {
-			known, found := s.left.Peek(key)
-			b, err := s.kv.Get(ctx, key)
-			if isAbsent(err) {
-				return known, found, nil
-			}
-			if err == nil {
-				at, err = time.Parse(time.RFC3339Nano, string(b))
-			}
-			if known.After(at) {
-				at = known // KV lags behind
-			}
-			return at, err == nil, err
-		})
-	}
-	if err != nil {
-		return nil, problem.New(http.StatusServiceUnavailable, "session_unverified", "The session cannot be checked now; try again.").Because(err)
-	}
-	if since.IsZero() || !session.CreatedAt.After(since) || !session.CreatedAt.After(left) {
-		return nil, over
-	}
-	return withSession(session.Person, session), nil
 }
 
 // SignInPerson makes a session for somebody whom an identity provider has vouched for.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -25,10 +26,8 @@ const visitLife = 30 * time.Minute
 // visit is a caller's stay at the pages. It is kept by the browser alone, sealed, and
 // good for these pages only.
 type visit struct {
-	KeyHash []byte            `json:"k,omitempty"` // SHA-256 of the access key
-	Person  *access.Principal `json:"p,omitempty"` // or who an identity provider says it is
-	Begun   time.Time         `json:"b"`
-	Expires time.Time         `json:"e"`
+	access.SignedIn
+	Expires time.Time `json:"e"`
 }
 
 func (h *Handler) visitCookie(r *http.Request, value string) *http.Cookie {
@@ -43,26 +42,72 @@ func (h *Handler) visitCookie(r *http.Request, value string) *http.Cookie {
 }
 
 // admit signs a visitor in by the key in the form.
-func (h *Handler) admit(w http.ResponseWriter, r *http.Request, key string) (*access.Principal, error) {
+func (h *Handler) admit(w http.ResponseWriter, r *http.Request, key string) (*access.Principal, access.SignedIn, error) {
 	p, err := h.Sessions.Try(r, strings.TrimSpace(key))
 	if err != nil {
-		return nil, err
+		return nil, access.SignedIn{}, err
 	}
 	sum := sha256.Sum256([]byte(strings.TrimSpace(key)))
-	return p, h.remember(w, r, visit{KeyHash: sum[:]})
+	in := access.SignedIn{KeyHash: sum[:], Since: time.Now().UTC()}
+	return p, in, h.remember(w, r, in)
 }
 
-// Welcome begins the visit of somebody whom the identity provider has vouched for.
-func (h *Handler) Welcome(w http.ResponseWriter, r *http.Request, p *access.Principal) error {
+// Welcome begins the visit of somebody whom the identity provider has vouched for, and leads to
+// the page to (IsPage). A redirect would still be the provider's navigation, on which a browser
+// withholds the visit's SameSite=Strict cookie; a page's own is not.
+func (h *Handler) Welcome(w http.ResponseWriter, r *http.Request, p *access.Principal, to string) error {
 	q := *p
 	q.JWT = ""
-	return h.remember(w, r, visit{Person: &q})
+	if err := h.remember(w, r, access.SignedIn{Person: &q, Since: time.Now().UTC()}); err != nil {
+		return err
+	}
+	w.Header().Set("Refresh", "0; url="+to)
+	h.page(w, http.StatusOK, "Signed in", link(to, "Continue"))
+	return nil
 }
 
-func (h *Handler) remember(w http.ResponseWriter, r *http.Request, v visit) error {
-	v.Begun = time.Now().UTC()
-	v.Expires = v.Begun.Add(visitLife)
-	b, err := json.Marshal(v)
+// maxPage bounds the address of a page to come back to, in bytes: it is kept in a cookie.
+const maxPage = 2400
+
+// IsPage reports whether s is the address of a page for everybody, to which signing in at the
+// identity provider may lead: /connect, /connect/{server}, /authorize and /{server}/authorize
+// with its query.
+func IsPage(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.IsAbs() || u.Host != "" || strings.Contains(s, "#") || len(s) > maxPage {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' {
+			return false
+		}
+	}
+	first, second, two := strings.Cut(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
+	switch {
+	case !strings.HasPrefix(s, "/") || strings.ContainsAny(second, "/%") || strings.Contains(first, "%"):
+		return false
+	case first == "connect":
+		return u.RawQuery == "" && second != "." && second != ".."
+	case two:
+		return second == "authorize" && first != "" && first != "." && first != ".."
+	}
+	return first == "authorize"
+}
+
+// signIn is the way to the identity provider and back to a page; nothing where there is none.
+func (h *Handler) signIn(r *http.Request, to, text string) piece {
+	since, err := h.Sessions.PeopleSince(r.Context())
+	if err != nil || since.IsZero() {
+		return ""
+	}
+	if !IsPage(to) {
+		to, text = ConnectPath, text+", then begin again in the application"
+	}
+	return link("/signin?return_to="+url.QueryEscape(to), text)
+}
+
+func (h *Handler) remember(w http.ResponseWriter, r *http.Request, in access.SignedIn) error {
+	b, err := json.Marshal(visit{in, in.Since.Add(visitLife)})
 	if err != nil {
 		return err
 	}
@@ -89,30 +134,23 @@ func (h *Handler) visit(r *http.Request) *visit {
 	}
 	b, err := h.Keyring.Open(sealed, "visit")
 	v := &visit{}
-	if err != nil || json.Unmarshal(b, v) != nil || len(v.KeyHash) != sha256.Size && v.Person == nil || !time.Now().Before(v.Expires) {
+	if err != nil || json.Unmarshal(b, v) != nil || !time.Now().Before(v.Expires) {
 		return nil
 	}
 	return v
 }
 
 // visitor answers who visits, or nil.
-func (h *Handler) visitor(r *http.Request) *access.Principal {
+func (h *Handler) visitor(r *http.Request) (*access.Principal, access.SignedIn) {
 	v := h.visit(r)
 	if v == nil {
-		return nil
+		return nil, access.SignedIn{}
 	}
-	if v.Person != nil {
-		since, err := h.Sessions.PeopleSince(r.Context())
-		if err != nil || since.IsZero() || !v.Begun.After(since) {
-			return nil
-		}
-		return v.Person
-	}
-	p, err := h.Sessions.ByHash(r.Context(), [sha256.Size]byte(v.KeyHash))
+	p, err := h.Sessions.Principal(r.Context(), v.SignedIn)
 	if err != nil {
-		return nil
+		return nil, access.SignedIn{}
 	}
-	return p
+	return p, v.SignedIn
 }
 
 // Pages serves /connect and below.
@@ -134,7 +172,8 @@ func (h *Handler) Pages(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		h.showConnections(w, r, h.visitor(r), server, "")
+		p, _ := h.visitor(r)
+		h.showConnections(w, r, p, server, "")
 	case http.MethodPost:
 		h.changeConnection(w, r, server)
 	default:
@@ -181,9 +220,9 @@ func (h *Handler) changeConnection(w http.ResponseWriter, r *http.Request, serve
 		h.failPage(w, r, err)
 		return
 	}
-	p := h.visitor(r)
+	p, _ := h.visitor(r)
 	if key := r.PostForm.Get("key"); key != "" {
-		if p, err = h.admit(w, r, key); err != nil {
+		if p, _, err = h.admit(w, r, key); err != nil {
 			h.showConnections(w, r, nil, server, problem.From(err).Message)
 			return
 		}
@@ -233,10 +272,7 @@ func (h *Handler) showConnections(w http.ResponseWriter, r *http.Request, p *acc
 			status = http.StatusForbidden
 		}
 		text := "Servers that act in your name need your authorization once. Sign in with your access key to connect your accounts."
-		inside = append(inside, paragraph(text), form(r.URL.Path, keyInput(), button("action", "", "Sign in")))
-		if since, err := h.Sessions.PeopleSince(r.Context()); err == nil && !since.IsZero() {
-			inside = append(inside, link("/signin?return_to="+ConnectPath, "Sign in with your organization instead"))
-		}
+		inside = append(inside, paragraph(text), form(r.URL.Path, keyInput(true), button("action", "", "Sign in")), h.signIn(r, r.URL.Path, "Sign in with your organization instead"))
 		h.page(w, status, "Connections", inside...)
 		return
 	}

@@ -67,6 +67,9 @@ type Config struct {
 	Keys      *jwt.KeySets // of authorization servers that sign what they say of a person
 	Source    registry.Source
 	Sessions  *access.Sessions
+	// PersonGrant is how long a client acts for a person on the word of the identity provider,
+	// from when the person signed in; at most access.PersonMax.
+	PersonGrant time.Duration
 	// Base answers the gateway's public URL for a request.
 	Base  func(*http.Request) (base string, fixed bool)
 	Audit func(context.Context, audit.Entry)

@@ -37,9 +37,21 @@ func button(name, value, text string) piece {
 	return piece(`<button name="` + html.EscapeString(name) + `" value="` + html.EscapeString(value) + `">` + html.EscapeString(text) + `</button> `)
 }
 
-func keyInput() piece {
-	return `<p><label for="key">Your Grantway access key</label> <input id="key" name="key" type="password" autocomplete="off" spellcheck="false" required maxlength="512"></p>`
+func keyInput(required bool) piece {
+	must := ""
+	if required {
+		must = " required"
+	}
+	return piece(`<p><label for="key">Your Grantway access key</label> <input id="key" name="key" type="password" autocomplete="off" spellcheck="false" maxlength="512"` + must + `></p>`)
 }
+
+// details is shown when somebody asks for it.
+func details(summary string, inside ...piece) piece {
+	return piece("<details><summary>"+html.EscapeString(summary)+"</summary>") + join(inside) + "</details>"
+}
+
+// deny can be pressed while a field that allowing needs is empty.
+const deny piece = `<button name="decision" value="deny" formnovalidate>Deny</button>`
 
 // facts is a list of names and values.
 func facts(pairs ...string) piece {

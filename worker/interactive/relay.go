@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
 	"github.com/grantway/grantway/worker/token"
@@ -14,8 +15,8 @@ import (
 
 // The relay is an authorization server for one interactive MCP server at the gateway, for
 // MCP clients that know nothing but OAuth. It authorizes the client at the gateway in the
-// name of the bearer of an access key, and the gateway at the upstream in between, if that
-// has not been done. A client never gets a token of the upstream, and never anything without
+// name of the bearer of an access key, or of a person whom the identity provider of the sign-in
+// vouches for, and the gateway at the upstream in between, if that has not been done. A client never gets a token of the upstream, and never anything without
 // the person's consent to this very client (the confused deputy of the MCP specification).
 const (
 	relayCodeLife    = time.Minute
@@ -44,15 +45,17 @@ type relayRequest struct {
 	State       string `json:"state"`
 	Challenge   string `json:"challenge"`
 	Issuer      string `json:"issuer"`
-	KeyHash     []byte `json:"key_hash,omitempty"` // whose consent it is
-	Expires     int64  `json:"expires"`            // Unix s
+	Expires     int64  `json:"expires"` // Unix s
+
+	Named string          `json:"named,omitempty"` // id of the principal as whom the page says one is signed in
+	By    access.SignedIn `json:"by"`              // whose consent it is
 }
 
 // relayGrant is what a code or refresh token stands for.
 type relayGrant struct {
+	access.SignedIn
 	ServerID    string `json:"s"`
 	ClientID    string `json:"c"`
-	KeyHash     []byte `json:"k"`
 	RedirectURI string `json:"r,omitempty"`
 	Challenge   string `json:"h,omitempty"`
 	Expires     int64  `json:"e,omitempty"` // of an access token, Unix s

@@ -53,7 +53,12 @@ func (h *Handler) relayAsk(w http.ResponseWriter, r *http.Request, rec *registry
 		h.relayBack(w, r, req, "", code)
 		return nil
 	}
-	half := random()
+	p, _ := h.present(r)
+	may := p != nil && p.MayCall(rec)
+	if may {
+		req.Named = p.ID
+	}
+	half := h.consentHalf(r)
 	b, err := json.Marshal(req)
 	if err != nil {
 		return err
@@ -64,7 +69,6 @@ func (h *Handler) relayAsk(w http.ResponseWriter, r *http.Request, rec *registry
 	if name == "" {
 		name = "An application without a name"
 	}
-	p := h.visitor(r)
 	pairs := []string{"Application", name + " (by its own word)"}
 	if c.host != "" {
 		pairs = append(pairs, "Published by", c.host)
@@ -74,16 +78,37 @@ func (h *Handler) relayAsk(w http.ResponseWriter, r *http.Request, rec *registry
 		facts(append(pairs, "Sends you back to", redirectHost(req.RedirectURI), "MCP server", rec.ServerName+" at "+hostOf(rec.URL))...),
 		paragraph("Allow it only if you have just begun this in that application yourself."),
 	}
+	self := r.URL.Path + "?" + q.Encode()
 	fields := []piece{hidden("ticket", ticket)}
-	if p != nil && p.MayCall(rec) && len(h.visitorKey(r)) > 0 {
+	instead := h.signIn(r, self, "Sign in with your organization instead")
+	switch {
+	case may:
 		inside = append(inside, paragraph("Signed in as "+p.Name+"."))
-	} else {
-		fields = append(fields, keyInput())
+		fields = append(fields, details("Use an access key instead", keyInput(false)))
+		instead = ""
+	case p != nil:
+		inside = append(inside, paragraph("Signed in as "+p.Name+", who may not use this server."))
+		fields = append(fields, keyInput(true))
+	default:
+		fields = append(fields, keyInput(true))
 	}
-	fields = append(fields, button("decision", "allow", "Allow"), button("decision", "deny", "Deny"))
-	inside = append(inside, form(r.URL.Path, fields...))
+	fields = append(fields, button("decision", "allow", "Allow"), deny)
+	inside = append(inside, form(r.URL.Path, fields...), instead)
 	h.page(w, http.StatusOK, "Allow access?", inside...)
 	return nil
+}
+
+// present answers who is in this browser: a visitor of the pages, else who is signed in to the
+// UI. What a client is given by the bearer of a key lasts until the key's own end.
+func (h *Handler) present(r *http.Request) (*access.Principal, access.SignedIn) {
+	p, in := h.visitor(r)
+	if p == nil {
+		p, in = h.Sessions.Browser(r)
+	}
+	if in.Person == nil {
+		in.Since = time.Time{}
+	}
+	return p, in
 }
 
 // relayProblem answers the error code of a request that the client may be told of
@@ -106,8 +131,17 @@ func (h *Handler) relayProblem(r *http.Request, q url.Values, rec *registry.Reco
 	return ""
 }
 
+// consentHalf answers the browser's half of a ticket. A browser has one, so that several clients
+// can ask in it at once.
+func (h *Handler) consentHalf(r *http.Request) string {
+	if c, err := r.Cookie(h.consentCookie(r, "x").Name); err == nil && len(c.Value) == len(random()) {
+		return c.Value
+	}
+	return random()
+}
+
 func (h *Handler) consentCookie(r *http.Request, value string) *http.Cookie {
-	c := &http.Cookie{Name: "grantway_consent", Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(relayTicketLife / time.Second)}
+	c := &http.Cookie{Name: "grantway_consent", Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(relayTicketLife / time.Second)}
 	if h.Sessions.Secure(r) {
 		c.Name, c.Secure = "__Host-"+c.Name, true
 	}
@@ -139,21 +173,12 @@ func (h *Handler) relayConsent(w http.ResponseWriter, r *http.Request, rec *regi
 		h.relayBack(w, r, req, "", "access_denied")
 		return nil
 	}
-	p := h.visitor(r)
-	if key := r.PostForm.Get("key"); key != "" {
-		if p, err = h.admit(w, r, key); err != nil {
-			return err
-		}
-		sum := sha256.Sum256([]byte(strings.TrimSpace(key)))
-		req.KeyHash = sum[:]
-	} else if p != nil {
-		req.KeyHash = h.visitorKey(r)
-	}
-	if p == nil || len(req.KeyHash) == 0 {
-		return problem.New(http.StatusForbidden, "unauthorized", "Sign in with an access key to allow this.")
+	p, err := h.consenting(w, r, req)
+	if err != nil {
+		return err
 	}
 	if !p.MayCall(rec) {
-		return problem.New(http.StatusForbidden, "forbidden", "Your access key may not use this server.")
+		return problem.New(http.StatusForbidden, "forbidden", "You may not use this server.")
 	}
 	h.record(r, "relay.consent", p, rec, audit.OK)
 	st, err := h.Engine.ConnectionStatus(r.Context(), rec, p.ID)
@@ -173,18 +198,29 @@ func (h *Handler) relayConsent(w http.ResponseWriter, r *http.Request, rec *regi
 	return nil
 }
 
-func (h *Handler) visitorKey(r *http.Request) []byte {
-	v := h.visit(r)
-	if v == nil {
-		return nil
+// consenting answers who consents, and keeps that in the request: the bearer of the key in the
+// form, else who the page said is signed in. Another one, who has signed in meanwhile, has not
+// been asked.
+func (h *Handler) consenting(w http.ResponseWriter, r *http.Request, req *relayRequest) (p *access.Principal, err error) {
+	if key := r.PostForm.Get("key"); key != "" {
+		p, req.By, err = h.admit(w, r, key)
+		req.By.Since = time.Time{}
+		return p, err
 	}
-	return v.KeyHash
+	if req.Named == "" {
+		return nil, problem.New(http.StatusForbidden, "unauthorized", "Sign in, or give an access key, to allow this.")
+	}
+	p, req.By = h.present(r)
+	if p == nil || p.ID != req.Named {
+		return nil, problem.New(http.StatusForbidden, "unauthorized", "The page asked somebody who is not signed in here any more. Begin again in the application.")
+	}
+	return p, nil
 }
 
 // relayCode gives the client a code for what was consented to.
 func (h *Handler) relayCode(w http.ResponseWriter, r *http.Request, rec *registry.Record, req *relayRequest) {
 	code := random()
-	g := relayGrant{ServerID: rec.ServerID, ClientID: req.ClientID, KeyHash: req.KeyHash, RedirectURI: req.RedirectURI, Challenge: req.Challenge}
+	g := relayGrant{SignedIn: req.By, ServerID: rec.ServerID, ClientID: req.ClientID, RedirectURI: req.RedirectURI, Challenge: req.Challenge}
 	if err := h.store.put(r.Context(), kindCode, code, "", g, relayCodeLife); err != nil {
 		h.relayBack(w, r, req, "", "server_error")
 		return

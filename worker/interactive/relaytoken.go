@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,65 +44,137 @@ func (h *Handler) relayToken(w http.ResponseWriter, r *http.Request, rec *regist
 			return &p
 		}
 	}
-	var g relayGrant
 	switch f.Get("grant_type") {
 	case "authorization_code":
-		if err := h.relayTake(r.Context(), kindCode, f.Get("code"), &g); err != nil {
-			return err
-		}
-		verifier := sha256.Sum256([]byte(f.Get("code_verifier")))
-		want := base64.RawURLEncoding.EncodeToString(verifier[:])
-		if g.RedirectURI != f.Get("redirect_uri") || len(f.Get("code_verifier")) < 43 || subtle.ConstantTimeCompare([]byte(want), []byte(g.Challenge)) != 1 {
-			return oauthError("invalid_grant", "redirect_uri or code_verifier does not belong to this code.")
-		}
+		return h.relayRedeem(w, r, rec, f)
 	case "refresh_token":
-		if err := h.relayTake(r.Context(), kindRefresh, f.Get("refresh_token"), &g); err != nil {
-			return err
-		}
-	default:
-		return oauthError("unsupported_grant_type", "Only authorization_code and refresh_token are supported.")
+		return h.relayRefresh(w, r, rec, f)
 	}
-	if g.ServerID != rec.ServerID || g.ClientID != digest(f.Get("client_id")) {
-		return oauthError("invalid_grant", "The grant belongs to another client or server.")
+	return oauthError("unsupported_grant_type", "Only authorization_code and refresh_token are supported.")
+}
+
+// relayRedeem gives tokens for a code, which is spent whatever comes of it.
+func (h *Handler) relayRedeem(w http.ResponseWriter, r *http.Request, rec *registry.Record, f url.Values) error {
+	var g relayGrant
+	code := f.Get("code")
+	if code == "" || len(code) > maxTicket {
+		return errNotGood
 	}
-	p, err := h.relayPrincipal(r.Context(), &g)
-	if err != nil || !p.MayCall(rec) {
-		return oauthError("invalid_grant", "The access key behind this grant may not use the server any more.")
+	if err := h.store.take(r.Context(), kindCode, code, "", &g); err != nil {
+		return notGood(err)
 	}
-	refresh := relayRefreshPrefix + random()
-	next := relayGrant{ServerID: g.ServerID, ClientID: g.ClientID, KeyHash: g.KeyHash}
-	if err := h.store.put(r.Context(), kindRefresh, refresh, "", next, relayRefreshLife); err != nil {
+	verifier := sha256.Sum256([]byte(f.Get("code_verifier")))
+	want := base64.RawURLEncoding.EncodeToString(verifier[:])
+	if g.RedirectURI != f.Get("redirect_uri") || len(f.Get("code_verifier")) < 43 || subtle.ConstantTimeCompare([]byte(want), []byte(g.Challenge)) != 1 {
+		return oauthError("invalid_grant", "redirect_uri or code_verifier does not belong to this code.")
+	}
+	p, left, err := h.relayBearer(r.Context(), rec, &g, f.Get("client_id"))
+	if err != nil {
 		return err
 	}
-	next.Expires = time.Now().Add(relayTokenLife).Unix()
-	b, err := json.Marshal(next)
+	ticket, secret := relayRefreshPrefix+random(), random()
+	next := relayGrant{SignedIn: g.SignedIn, ServerID: g.ServerID, ClientID: g.ClientID}
+	if err := h.store.put(r.Context(), kindRefresh, ticket, secret, next, min(relayRefreshLife, left)); err != nil {
+		return err
+	}
+	return h.relayTokens(w, r, rec, p, next, ticket+"."+secret, left)
+}
+
+// relayRefresh gives tokens for a refresh token, which is replaced. Its first part names the
+// grant and stays; the second is another one each time.
+func (h *Handler) relayRefresh(w http.ResponseWriter, r *http.Request, rec *registry.Record, f url.Values) error {
+	ticket, secret, _ := strings.Cut(f.Get("refresh_token"), ".")
+	if ticket == "" || len(ticket)+len(secret) > maxTicket {
+		return errNotGood
+	}
+	var g relayGrant
+	if err := h.store.read(r.Context(), kindRefresh, ticket, &g); err != nil {
+		return notGood(err)
+	}
+	p, left, err := h.relayBearer(r.Context(), rec, &g, f.Get("client_id"))
+	if err != nil {
+		return err
+	}
+	next := random()
+	if err := h.store.replace(r.Context(), kindRefresh, ticket, secret, next, g, min(relayRefreshLife, left)); err != nil {
+		return notGood(err)
+	}
+	return h.relayTokens(w, r, rec, p, g, ticket+"."+next, left)
+}
+
+// maxTicket bounds a code or refresh token, in bytes.
+const maxTicket = 256
+
+var errNotGood = oauthError("invalid_grant", "The code or refresh token is not known, expired, or was used before.")
+
+func notGood(err error) error {
+	if errors.Is(err, errNone) {
+		return errNotGood
+	}
+	return err
+}
+
+// relayBearer answers in whose name a client with this grant acts, and how long it may at most.
+func (h *Handler) relayBearer(ctx context.Context, rec *registry.Record, g *relayGrant, client string) (*access.Principal, time.Duration, error) {
+	if g.ServerID != rec.ServerID || g.ClientID != digest(client) {
+		return nil, 0, oauthError("invalid_grant", "The grant belongs to another client or server.")
+	}
+	p, err := h.Sessions.Principal(ctx, g.SignedIn)
+	if err != nil && problem.From(err).Status >= http.StatusInternalServerError {
+		return nil, 0, err // it may be known again in a moment: the grant is kept
+	}
+	left := h.relayLeft(g)
+	if err != nil || left <= 0 || !p.MayCall(rec) {
+		return nil, 0, oauthError("invalid_grant", "Who allowed this may not use the server any more, or has to allow it again.")
+	}
+	return p, left, nil
+}
+
+// relayLeft answers how long the word counts that a grant rests on.
+func (h *Handler) relayLeft(g *relayGrant) time.Duration {
+	if g.Person == nil {
+		return relayRefreshLife // the key's own end is looked at each time
+	}
+	return time.Until(g.Since.Add(h.PersonGrant))
+}
+
+// relayTokens answers an access token for g, which the principal p stands behind, and the
+// refresh token.
+func (h *Handler) relayTokens(w http.ResponseWriter, r *http.Request, rec *registry.Record, p *access.Principal, g relayGrant, refresh string, left time.Duration) error {
+	life := min(relayTokenLife, left)
+	g.Expires = time.Now().Add(life).Unix()
+	if g.Person != nil {
+		g.Person = onlyFor(rec, g.Person)
+	}
+	b, err := json.Marshal(g)
 	if err != nil {
 		return err
 	}
 	h.record(r, "relay.token", p, rec, audit.OK)
 	return reply(w, http.StatusOK, map[string]any{
 		"access_token": relayTokenPrefix + base64.RawURLEncoding.EncodeToString(h.Keyring.Seal(b, "relay token")),
-		"token_type":   "Bearer", "expires_in": int(relayTokenLife / time.Second), "refresh_token": refresh,
+		"token_type":   "Bearer", "expires_in": int(life / time.Second), "refresh_token": refresh,
 	})
 }
 
-func (h *Handler) relayTake(ctx context.Context, k kind, ticket string, g *relayGrant) error {
-	if ticket == "" || len(ticket) > 256 {
-		return oauthError("invalid_grant", "The code or refresh token is missing or malformed.")
+// onlyFor answers a person with no other grants than those by which this server may be called:
+// what is in a token goes over the wire with each call.
+func onlyFor(rec *registry.Record, p *access.Principal) *access.Principal {
+	q := &access.Principal{ID: p.ID, Name: p.Name, Subject: p.Subject, Role: access.RoleCaller, AllServers: p.AllServers || p.Role == access.RoleAdmin}
+	if slices.Contains(p.Servers, rec.ServerID) {
+		q.Servers = []string{rec.ServerID}
 	}
-	err := h.store.take(ctx, k, ticket, "", g)
-	if errors.Is(err, errNone) {
-		return oauthError("invalid_grant", "The code or refresh token is not known, expired, or was used before.")
+	for _, group := range rec.Groups {
+		if slices.Contains(p.Groups, group) {
+			q.Groups = append(q.Groups, group)
+		}
 	}
-	return err
+	return q
 }
 
-func (h *Handler) relayPrincipal(ctx context.Context, g *relayGrant) (*access.Principal, error) {
-	if len(g.KeyHash) != sha256.Size {
-		return nil, errNone
-	}
-	return h.Sessions.ByHash(ctx, [sha256.Size]byte(g.KeyHash))
-}
+// maxRelayToken bounds an access token, in bytes: a person as the cookie of a visit holds one
+// (maxVisit), a server and a client.
+const maxRelayToken = maxVisit + 512
 
 // Authenticate accepts the relay's access tokens, at the endpoint of the server that they
 // were issued for and nowhere else. It answers neither principal nor error for a request
@@ -119,7 +193,7 @@ func (h *Handler) Authenticate(r *http.Request) (*access.Principal, error) {
 	invalid.Code = "invalid_token"
 	invalid.Header = http.Header{"Www-Authenticate": {`Bearer error="invalid_token"`}}
 	sealed, err := base64.RawURLEncoding.DecodeString(text[len(relayTokenPrefix):])
-	if err != nil || len(text) > 2048 {
+	if err != nil || len(text) > maxRelayToken {
 		return nil, invalid
 	}
 	b, err := h.Keyring.Open(sealed, "relay token")
@@ -135,7 +209,7 @@ func (h *Handler) Authenticate(r *http.Request) (*access.Principal, error) {
 	if err != nil || rec.ServerID != g.ServerID {
 		return nil, invalid
 	}
-	p, err := h.relayPrincipal(r.Context(), &g)
+	p, err := h.Sessions.Principal(r.Context(), g.SignedIn)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ import (
 // ObjectName is the Durable Object of class MINTER that keeps what is under way. Its
 // storage holds, sealed:
 //
-//	once/<kind>/<SHA-256 of the ticket>  a thing that is taken once, until it expires
+//	once/<kind>/<SHA-256 of the ticket>  a thing that is taken once, or replaced, until it expires
 //	client/<SHA-256>                     a client that the gateway has registered
 const ObjectName = "interactive"
 
@@ -55,6 +55,9 @@ type message struct {
 	Value   []byte `json:"value,omitempty"`
 	Binding string `json:"binding,omitempty"` // SHA-256 of the browser's half
 	Expires int64  `json:"expires,omitempty"` // Unix ms; 0: never
+
+	Next     string `json:"next,omitempty"`     // binding after a replacement
+	Replaced int64  `json:"replaced,omitempty"` // Unix ms, the last time
 }
 
 func digest(s string) string {
@@ -71,7 +74,7 @@ func (s *store) put(ctx context.Context, k kind, ticket, binding string, v any, 
 		return err
 	}
 	key := onceKey(k, ticket)
-	return s.call(ctx, "put", message{key, s.keyring.Seal(b, "interactive", key), digest(binding), time.Now().Add(life).UnixMilli()}, nil)
+	return s.call(ctx, "put", message{Key: key, Value: s.keyring.Seal(b, "interactive", key), Binding: digest(binding), Expires: time.Now().Add(life).UnixMilli()}, nil)
 }
 
 // take answers what is kept under a ticket, once.
@@ -82,6 +85,33 @@ func (s *store) take(ctx context.Context, k kind, ticket, binding string, v any)
 		return err
 	}
 	return s.open(m, v)
+}
+
+// read answers what is kept under a ticket and leaves it there. Whoever reads must ask to
+// replace it before relying on it: only then is the binding looked at.
+func (s *store) read(ctx context.Context, k kind, ticket string, v any) error {
+	var m message
+	if err := s.call(ctx, "get", message{Key: onceKey(k, ticket)}, &m); err != nil {
+		return err
+	}
+	if time.Now().UnixMilli() >= m.Expires {
+		return errNone
+	}
+	return s.open(m, v)
+}
+
+// replace puts v in the place of what is kept under a ticket with this binding; from then on
+// it is another binding's. A binding of before ends the whole (RFC 9700 §4.14.2): of two who
+// hold the same thing one is a thief, and nobody knows which.
+func (s *store) replace(ctx context.Context, k kind, ticket, binding, next string, v any, life time.Duration) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	key := onceKey(k, ticket)
+	return s.call(ctx, "replace", message{
+		Key: key, Value: s.keyring.Seal(b, "interactive", key), Binding: digest(binding), Next: digest(next), Expires: time.Now().Add(life).UnixMilli(),
+	}, nil)
 }
 
 // client answers a registered client; errNone if there is none.
@@ -163,6 +193,8 @@ func (Object) ServeObject(w http.ResponseWriter, r *http.Request, a platform.Act
 		err = putOnce(ctx, a.Storage, m)
 	case "take":
 		m, status, err = takeOnce(ctx, a.Storage, m)
+	case "replace":
+		m, status, err = replaceOnce(ctx, a.Storage, m)
 	case "get":
 		var raw []byte
 		if raw, err = a.Storage.Get(ctx, m.Key); err == nil {
@@ -225,6 +257,45 @@ func takeOnce(ctx context.Context, st platform.Storage, want message) (message, 
 		return want, http.StatusNotFound, nil
 	}
 	return m, http.StatusOK, nil
+}
+
+// replaceGrace is how long after a replacement the binding of before is refused and nothing
+// more: two processes of one client may have come at once.
+const replaceGrace = 30 * time.Second
+
+func replaceOnce(ctx context.Context, st platform.Storage, want message) (message, int, error) {
+	raw, err := st.Get(ctx, want.Key)
+	if err != nil {
+		return want, 0, err
+	}
+	var m message
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return want, 0, err
+	}
+	now := time.Now().UnixMilli()
+	ours := subtle.ConstantTimeCompare([]byte(m.Binding), []byte(want.Binding)) == 1
+	switch {
+	case now >= m.Expires:
+		return want, http.StatusNotFound, nil
+	case !ours && now-m.Replaced < replaceGrace.Milliseconds():
+		return want, http.StatusNotFound, nil
+	case !ours:
+		_, err := st.Transact(ctx, platform.Expect(want.Key, raw), platform.Delete(want.Key))
+		return want, http.StatusNotFound, err
+	}
+	want.Binding, want.Next, want.Replaced = want.Next, "", now
+	b, err := json.Marshal(want)
+	if err != nil {
+		return want, 0, err
+	}
+	done, err := st.Transact(ctx, platform.Expect(want.Key, raw), platform.Put(want.Key, b))
+	if err != nil {
+		return want, 0, err
+	}
+	if !done {
+		return want, http.StatusNotFound, nil
+	}
+	return message{}, http.StatusOK, nil
 }
 
 // sweep clears expired things of a kind away: of a few, at a random place, so that a

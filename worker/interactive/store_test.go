@@ -47,6 +47,49 @@ func TestStoreGivesOnce(t *testing.T) {
 	assert.EqualValues(t, 1, won.Load())
 }
 
+// What is kept under a ticket is replaced by whoever has its binding, by one of many; a binding of
+// before is refused, and after a while ends it for all.
+func TestStoreReplaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newStore(t)
+		ctx, life := t.Context(), time.Hour
+		replace := func(binding, next string) error {
+			return s.replace(ctx, kindRefresh, "ticket", binding, next, relayGrant{ServerID: next}, life)
+		}
+		require.NoError(t, s.put(ctx, kindRefresh, "ticket", "0", relayGrant{ServerID: "0"}, life))
+		assert.ErrorIs(t, s.replace(ctx, kindRefresh, "another", "0", "1", relayGrant{}, life), errNone)
+		var won atomic.Int64
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if replace("0", "1") == nil {
+					won.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		assert.EqualValues(t, 1, won.Load())
+		var g relayGrant
+		require.NoError(t, s.read(ctx, kindRefresh, "ticket", &g))
+		assert.Equal(t, "1", g.ServerID)
+
+		time.Sleep(replaceGrace - time.Millisecond)
+		assert.ErrorIs(t, replace("0", "x"), errNone)
+		require.NoError(t, replace("1", "2"), "it was too early to tell a thief from a second process")
+		time.Sleep(life - time.Millisecond)
+		require.NoError(t, replace("2", "3"), "each replacement begins its life anew")
+		time.Sleep(replaceGrace)
+		assert.ErrorIs(t, replace("2", "x"), errNone)
+		assert.ErrorIs(t, replace("3", "4"), errNone, "nobody has it any more")
+		assert.ErrorIs(t, s.read(ctx, kindRefresh, "ticket", &g), errNone)
+
+		require.NoError(t, s.put(ctx, kindRefresh, "ticket", "0", relayGrant{}, life))
+		time.Sleep(life)
+		assert.ErrorIs(t, s.read(ctx, kindRefresh, "ticket", &g), errNone, "it has expired")
+		assert.ErrorIs(t, replace("0", "1"), errNone)
+	})
+}
+
 func TestStoreForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, p := newStore(t)

@@ -57,6 +57,8 @@ type Settings struct {
 	ReplayBodyLimit int           // largest request body that can be sent again after a 401, in bytes
 	AssertionLife   time.Duration // exp of a client assertion (RFC 7523 §3)
 
+	PersonGrant time.Duration // how long a client acts for a person who has allowed it on the word of the identity provider
+
 	DataPath
 
 	// AllowLoopback is the development switch: plain http, and only to this machine.

@@ -13,6 +13,7 @@
 package signin
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -56,10 +57,10 @@ type Config struct {
 	Sessions  *access.Sessions
 	Provider  func(context.Context) (*issuer.SignIn, error) // nil: there is none
 	Base      func(*http.Request) (base string, fixed bool)
-	// Welcome begins a visit to the pages at ConnectPath, which are for everybody: the UI is
-	// for administrators and viewers.
-	Welcome     func(http.ResponseWriter, *http.Request, *access.Principal) error
-	ConnectPath string
+	// Welcome begins a visit to the pages for everybody and leads to the page to, of which
+	// IsPage knows: the UI is for administrators and viewers.
+	Welcome func(w http.ResponseWriter, r *http.Request, p *access.Principal, to string) error
+	IsPage  func(to string) bool
 	// Fail shows a person why signing in failed.
 	Fail  func(w http.ResponseWriter, r *http.Request, err error)
 	Audit func(context.Context, audit.Entry)
@@ -155,11 +156,13 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	u := under{State: random(), Nonce: random(), Verifier: random(), ReturnTo: h.returnPath(r.URL.Query().Get("return_to")), Issuer: s.Issuer, Expires: time.Now().Add(flowLife)}
-	b, err := json.Marshal(u)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // a page's query fits into a cookie only as it is
+	if err := e.Encode(u); err != nil {
 		return err
 	}
-	http.SetCookie(w, h.cookie(r, base64.RawURLEncoding.EncodeToString(h.Keyring.Seal(b, "sign-in"))))
+	http.SetCookie(w, h.cookie(r, base64.RawURLEncoding.EncodeToString(h.Keyring.Seal(b.Bytes(), "sign-in"))))
 	challenge := sha256.Sum256([]byte(u.Verifier))
 	to, err := url.Parse(m.AuthorizationURL)
 	if err != nil {
@@ -209,8 +212,8 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request) error {
 	var session *http.Cookie
 	switch {
 	case err != nil:
-	case u.ReturnTo == h.ConnectPath:
-		err = h.Welcome(w, r, p)
+	case h.IsPage(u.ReturnTo):
+		err = h.Welcome(w, r, p, u.ReturnTo)
 	default:
 		session, err = h.Sessions.SignInPerson(r, p)
 	}
@@ -225,14 +228,7 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request) error {
 	}
 	h.Audit(r.Context(), e)
 	if session == nil {
-		// A redirect would still be the provider's navigation, on which a browser withholds
-		// the visit's SameSite=Strict cookie; a page's own is not.
-		w.Header().Set("Refresh", "0; url="+h.ConnectPath)
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		w.Header().Set("X-Frame-Options", "DENY")
-		_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>Signed in</title><p><a href="` + h.ConnectPath + `">Continue</a></p></html>`))
-		return nil
+		return nil // the visitor has been led on
 	}
 	http.SetCookie(w, session)
 	w.Header().Set("Location", u.ReturnTo)
@@ -297,10 +293,10 @@ func random() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// returnPath answers a path of the UI or the connections page, and the UI's start for
+// returnPath answers a path of the UI or a page for everybody, and the UI's start for
 // anything else.
 func (h *Handler) returnPath(s string) string {
-	if s == h.ConnectPath {
+	if h.IsPage(s) {
 		return s
 	}
 	u, err := url.Parse(s)

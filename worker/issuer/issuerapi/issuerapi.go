@@ -117,9 +117,7 @@ func (h *Handler) read(r *http.Request) ([]issuer.Issuer, error) {
 	}
 	fields := issuer.Check(in.Issuers, h.AllowLoopback)
 	for i := range in.Issuers {
-		for j := range in.Issuers[i].Grants {
-			fields = append(fields, h.resolve(r.Context(), &in.Issuers[i].Grants[j], i, j)...)
-		}
+		fields = append(fields, h.resolve(r.Context(), in.Issuers[i].Grants, "jwt_issuers["+strconv.Itoa(i)+"].")...)
 	}
 	if len(fields) > 0 {
 		p := problem.New(http.StatusUnprocessableEntity, "invalid_record", "Some fields are not valid.")
@@ -129,19 +127,22 @@ func (h *Handler) read(r *http.Request) ([]issuer.Issuer, error) {
 	return in.Issuers, nil
 }
 
-// resolve replaces slugs and names of servers by their ids.
-func (h *Handler) resolve(ctx context.Context, g *issuer.Grant, i, j int) (out []problem.Field) {
-	for n, ref := range g.Servers {
-		rec, err := h.Source.Lookup(ctx, ref)
-		if errors.Is(err, registry.ErrNotFound) {
-			out = append(out, problem.Field{
-				Path: "jwt_issuers[" + strconv.Itoa(i) + "].grants[" + strconv.Itoa(j) + "].servers[" + strconv.Itoa(n) + "]",
-				Code: "unknown_server", Message: "There is no server with this id or slug.",
-			})
-			continue
-		}
-		if err == nil {
-			g.Servers[n] = rec.ServerID
+// resolve replaces slugs and names of servers by their ids. at is the path of what the grants
+// belong to.
+func (h *Handler) resolve(ctx context.Context, grants []issuer.Grant, at string) (out []problem.Field) {
+	for j, g := range grants {
+		for n, ref := range g.Servers {
+			rec, err := h.Source.Lookup(ctx, ref)
+			if errors.Is(err, registry.ErrNotFound) {
+				out = append(out, problem.Field{
+					Path: at + "grants[" + strconv.Itoa(j) + "].servers[" + strconv.Itoa(n) + "]",
+					Code: "unknown_server", Message: "There is no server with this id or slug.",
+				})
+				continue
+			}
+			if err == nil {
+				g.Servers[n] = rec.ServerID
+			}
 		}
 	}
 	return out

@@ -78,7 +78,7 @@ func (h *Handler) PutSignIn(w http.ResponseWriter, r *http.Request) error {
 	next.SignIn = nil
 	if in.Issuer != "" {
 		s := &issuer.SignIn{Issuer: in.Issuer, ClientID: in.ClientID, Scopes: in.Scopes, NameClaim: in.NameClaim, Grants: in.Grants, Since: time.Now().UTC()}
-		if fields := s.Check(h.AllowLoopback); len(fields) > 0 {
+		if fields := append(s.Check(h.AllowLoopback), h.resolve(r.Context(), s.Grants, "")...); len(fields) > 0 {
 			p := problem.New(http.StatusUnprocessableEntity, "invalid_record", "Some fields are not valid.")
 			p.Fields = fields
 			return p
