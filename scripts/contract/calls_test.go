@@ -20,7 +20,7 @@ func TestCallOverMCP(t *testing.T) {
 		session := g.connect(t, path, g.adminKey)
 		tools, err := session.ListTools(t.Context(), nil)
 		require.NoError(t, err, path)
-		assert.Len(t, tools.Tools, 4)
+		assert.Len(t, tools.Tools, 8)
 		result, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "add", Arguments: map[string]any{"a": 20, "b": 22}})
 		require.NoError(t, err, path)
 		assert.Equal(t, map[string]any{"sum": 42.0}, result.StructuredContent)
@@ -49,7 +49,7 @@ func TestCallOverREST(t *testing.T) {
 		names = append(names, tool.Name)
 		assert.NotEmpty(t, tool.InputSchema, tool.Name)
 	}
-	assert.ElementsMatch(t, []string{"echo", "add", "whoami", "slow"}, names)
+	assert.ElementsMatch(t, []string{"echo", "add", "whoami", "slow", "picture", "sound", "documents", "fail"}, names)
 
 	a = g.admin(t, "POST", "/mcp-rest/tools/call", map[string]any{"server_id": server.id, "name": "echo", "arguments": map[string]any{"message": "grüße\u2028"}})
 	require.Equal(t, 200, a.StatusCode, "%s", a.text)

@@ -99,7 +99,7 @@ test("from empty to a first tool call", async () => {
 
   await press("Test connection");
   await outcome().filter({ hasText: "Connected" }).waitFor();
-  assert.match(await outcome().last().innerText(), /4 tools: add, echo/);
+  assert.match(await outcome().last().innerText(), /8 tools: add, documents, echo/);
 
   await press("Add server");
   await page.getByRole("heading", { level: 1, name: "Demo", exact: true }).waitFor();
@@ -128,7 +128,7 @@ test("progress of a slow tool is shown live", async () => {
   await page.getByRole("button", { name: /^slow/ }).click();
   await press("Call tool");
   await page.getByText(/Calling… step \d/).waitFor();
-  await page.getByText("5 progress messages").waitFor();
+  await page.getByText("10 messages while it worked").waitFor();
 });
 
 /** A dialog of the browser or the page may ask about unsaved changes. */
@@ -227,7 +227,16 @@ test("a key made here calls /mcp, and a revoked one does not", async () => {
   // By MCP itself, as an agent does.
   const tools = await mcp(world, "demo", "tools/list", undefined, key);
   assert.equal(tools.status, 200);
-  assert.deepEqual(tools.body.result.tools.map((t) => t.name).sort(), ["add", "echo", "slow", "whoami"]);
+  assert.deepEqual(tools.body.result.tools.map((t) => t.name).sort(), [
+    "add",
+    "documents",
+    "echo",
+    "fail",
+    "picture",
+    "slow",
+    "sound",
+    "whoami",
+  ]);
   const call = () => mcp(world, "demo", "tools/call", { name: "add", arguments: { a: 20, b: 22 } }, key);
   assert.equal((await call()).body.result.structuredContent.sum, 42);
   assert.equal((await mcp(world, "other", "tools/list", undefined, key)).status, 404, "what it was not granted");
@@ -250,10 +259,10 @@ test("only ticked tools may be called, and nothing ticked is nothing", async () 
     api(world, "POST", "/mcp-rest/tools/call", { server_id: "demo", name: "echo", arguments: { message: "x" } });
   assert.equal((await until(call, (answer) => answer.status !== 200)).status, 403);
   await page.reload();
-  await page.getByText("0 of 4 allowed").waitFor();
+  await page.getByText("0 of 8 allowed").waitFor();
   await page.getByRole("switch", { name: "Allow every tool" }).check();
   await press("Save tools");
-  await page.getByText("4 of 4 allowed").waitFor();
+  await page.getByText("8 of 8 allowed").waitFor();
 });
 
 test("refresh and purge of the token, with its timeline", async () => {

@@ -24,6 +24,15 @@ export const screens = [
       await page.getByRole("region", { name: "the explanation" }).waitFor();
     },
   ],
+  [
+    "tool-results",
+    async (page, world) => {
+      await tool(page, world, "documents");
+      await page.getByRole("button", { name: "Call tool" }).click();
+      await page.getByRole("button", { name: "Read", exact: true }).click();
+      await page.getByText("Hello from behind the gateway.").waitFor();
+    },
+  ],
   ["server-access", async (page, world) => open(page, world, "/servers/demo?tab=access", /^demo$/i)],
   ["server-audit", async (page, world) => open(page, world, "/servers/demo?tab=audit", /^demo$/i)],
   ["server-settings", async (page, world) => open(page, world, "/servers/demo?tab=settings", /^demo$/i)],
@@ -73,6 +82,42 @@ export const screens = [
 
 /** Dialogs and menus, and how to get there. */
 export const dialogs = [
+  [
+    "servers-selected",
+    async (page, world) => {
+      await page.setViewportSize({ width: 400, height: 800 });
+      await open(page, world, "/", "MCP servers");
+      await page.getByRole("checkbox", { name: "Select all" }).check();
+      await page.getByRole("region", { name: "Selected servers" }).waitFor();
+    },
+  ],
+  [
+    "tool-picture",
+    async (page, world) => {
+      await tool(page, world, "picture");
+      await page.getByRole("button", { name: "Call tool" }).click();
+      await page.getByRole("img", { name: "Returned by the tool" }).waitFor();
+    },
+  ],
+  [
+    "tool-sound",
+    async (page, world) => {
+      await tool(page, world, "sound");
+      await page.getByRole("button", { name: "Call tool" }).click();
+      await page.locator("audio").waitFor();
+    },
+  ],
+  [
+    "tool-policy",
+    async (page, world) => {
+      await tool(page, world, "echo");
+      await page.getByRole("switch", { name: "Limit the parameters" }).check();
+      await page.getByRole("combobox", { name: "Parameters that callers may set" }).press("Backspace");
+      await page.getByText("The tool requires message").waitFor();
+      await page.getByRole("checkbox", { name: "Allow echo" }).uncheck();
+      await page.getByText("Not allowed").waitFor();
+    },
+  ],
   ["navigation-drawer", async (page, world) => narrow(page, world)],
   ["key-edit", async (page, world) => keyAction(page, world, "Edit")],
   ["key-rotate", async (page, world) => keyAction(page, world, "Rotate…")],
@@ -153,6 +198,12 @@ export const dialogs = [
   ],
   ["not-found", async (page, world) => open(page, world, "/nothing", /not found|nothing/i)],
 ];
+
+/** A tool of the server demo, in the playground. */
+async function tool(page, world, name) {
+  await open(page, world, "/servers/demo?tab=tools", /^demo$/i);
+  await page.getByRole("button", { name: new RegExp(`^${name}`) }).click();
+}
 
 async function narrow(page, world) {
   await page.setViewportSize({ width: 400, height: 800 });

@@ -165,7 +165,7 @@ test("fixed credentials: Basic, API key, a header of one's own, bearer, a whole 
     await secret(label).fill(value);
     if (header) await field("Header").first().fill(header);
     await press("Test connection");
-    await outcome().filter({ hasText: "4 tools" }).waitFor();
+    await outcome().filter({ hasText: "8 tools" }).waitFor();
     assert.equal(await saveAndCall(name), who);
     await main.getByText("Static").first().waitFor();
     const stored = await api(world, "GET", `/v1/mcp/server/${name.toLowerCase()}`);

@@ -1,8 +1,11 @@
 package mcpserver_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"image/png"
 	"io"
 	"net/http"
 	"net/url"
@@ -68,6 +71,34 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
+// assertMedia checks that what is not text can be used for what it is said to be.
+func assertMedia(t *testing.T, session *mcp.ClientSession) {
+	t.Helper()
+	contents := func(tool string) []mcp.Content {
+		result, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: tool})
+		require.NoError(t, err)
+		assert.Equal(t, tool == "fail", result.IsError)
+		return result.Content
+	}
+	image := contents("picture")[1].(*mcp.ImageContent)
+	assert.Equal(t, "image/png", image.MIMEType)
+	picture, err := png.Decode(bytes.NewReader(image.Data))
+	require.NoError(t, err)
+	assert.Equal(t, 96, picture.Bounds().Dx())
+
+	audio := contents("sound")[0].(*mcp.AudioContent)
+	assert.Equal(t, "audio/wave", http.DetectContentType(audio.Data))
+	assert.EqualValues(t, len(audio.Data)-8, binary.LittleEndian.Uint32(audio.Data[4:]), "the size in the RIFF header")
+
+	documents := contents("documents")
+	assert.NotEmpty(t, documents[0].(*mcp.EmbeddedResource).Resource.Text)
+	assert.NotEmpty(t, documents[1].(*mcp.EmbeddedResource).Resource.Blob)
+	_, err = session.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: documents[2].(*mcp.ResourceLink).URI})
+	require.NoError(t, err, "the link leads somewhere")
+
+	assert.Contains(t, contents("fail")[0].(*mcp.TextContent).Text, "out of paper")
+}
+
 func TestTools(t *testing.T) {
 	p := newPair(t)
 	for name, endpoint := range map[string]string{"stateless": p.mcp.URL(), "session": p.mcp.SessionURL()} {
@@ -84,7 +115,7 @@ func TestTools(t *testing.T) {
 
 			tools, err := session.ListTools(t.Context(), nil)
 			require.NoError(t, err)
-			assert.Len(t, tools.Tools, 4)
+			assert.Len(t, tools.Tools, 8)
 			result, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "add", Arguments: map[string]any{"a": 2, "b": 3}})
 			require.NoError(t, err)
 			assert.Equal(t, map[string]any{"sum": 5.0}, result.StructuredContent)
@@ -99,6 +130,7 @@ func TestTools(t *testing.T) {
 			_, err = session.CallTool(t.Context(), params)
 			require.NoError(t, err)
 			assert.Equal(t, []float64{1, 2}, []float64{<-progress, <-progress})
+			assertMedia(t, session)
 
 			resource, err := session.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "demo://greeting"})
 			require.NoError(t, err)

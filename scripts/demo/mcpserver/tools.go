@@ -55,13 +55,14 @@ type Identity struct {
 
 func newToolServer() *mcp.Server {
 	server := mcp.NewServer(&mcp.Implementation{Name: "grantway-demo", Title: "Grantway demo", Version: "1.0.0"},
-		&mcp.ServerOptions{Instructions: "Tools to try a gateway with: echo, add, whoami, slow."})
+		&mcp.ServerOptions{Instructions: "Tools to try a gateway with."})
 	readOnly := &mcp.ToolAnnotations{ReadOnlyHint: true}
 	mcp.AddTool(server, &mcp.Tool{Name: "echo", Description: "Sends a message back.", Annotations: readOnly}, echo)
 	mcp.AddTool(server, &mcp.Tool{Name: "add", Description: "Adds two numbers.", Annotations: readOnly}, add)
 	mcp.AddTool(server, &mcp.Tool{Name: "whoami", Description: "Says to whom the access token of this call was issued.", Annotations: readOnly}, whoami)
-	mcp.AddTool(server, &mcp.Tool{Name: "slow", Description: "Takes its time and reports progress.", Annotations: readOnly}, slow)
-	server.AddResource(&mcp.Resource{URI: "demo://greeting", Name: "greeting", MIMEType: "text/plain", Description: "A greeting."},
+	mcp.AddTool(server, &mcp.Tool{Name: "slow", Description: "Takes its time, and reports progress and log messages.", Annotations: readOnly}, slow)
+	addMediaTools(server)
+	server.AddResource(&mcp.Resource{URI: GreetingURI, Name: "greeting", MIMEType: "text/plain", Description: "A greeting."},
 		func(_ context.Context, r *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 			return &mcp.ReadResourceResult{Contents: []*mcp.ResourceContents{{URI: r.Params.URI, MIMEType: "text/plain", Text: "Hello from behind the gateway."}}}, nil
 		})
@@ -117,9 +118,15 @@ func slow(ctx context.Context, r *mcp.CallToolRequest, in slowInput) (*mcp.CallT
 			timer.Stop()
 			return nil, slowOutput{}, ctx.Err()
 		}
+		message := fmt.Sprintf("step %d of %d", i+1, in.Steps)
+		// Told only to those who asked for log messages.
+		//lint:ignore SA1019 servers go on sending them
+		if err := r.Session.Log(ctx, &mcp.LoggingMessageParams{Level: "info", Logger: "slow", Data: message + " took " + step.String()}); err != nil {
+			return nil, slowOutput{}, err
+		}
 		if token := r.Params.GetProgressToken(); token != nil {
 			err := r.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{
-				ProgressToken: token, Progress: float64(i + 1), Total: float64(in.Steps), Message: fmt.Sprintf("step %d of %d", i+1, in.Steps),
+				ProgressToken: token, Progress: float64(i + 1), Total: float64(in.Steps), Message: message,
 			})
 			if err != nil {
 				return nil, slowOutput{}, err

@@ -324,8 +324,8 @@ export function fieldOfPath(path: string): (keyof ServerForm & string) | undefin
     disabled: "enabled",
   };
   if (path === "upstream_token_header.prefix") return "token_header_prefix";
-  if (path.startsWith("mcp_info.logo_url")) return "logo_url";
-  if (path.startsWith("mcp_info")) return "default_cost";
+  if (path === "mcp_info.logo_url") return "logo_url";
+  if (path === "mcp_info.mcp_server_cost_info.default_cost_per_query") return "default_cost";
   if (renamed[name]) return renamed[name];
   return name in formOf() ? (name as keyof ServerForm & string) : undefined;
 }

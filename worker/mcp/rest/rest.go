@@ -200,13 +200,16 @@ func rpcProblem(e *jsonrpc.Error) *problem.Problem {
 	return problem.New(http.StatusBadGateway, "upstream_error", "The MCP server answered with an error: "+e.Message)
 }
 
-// list serves GET /mcp-rest/tools/list?server_id=.
+// list serves GET /mcp-rest/tools/list?server_id=&include_disabled=.
 func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
 	caller, err := h.Gate.Caller(r)
 	if err != nil {
 		return err
 	}
 	q := r.URL.Query()
+	if q.Get("include_disabled") == "true" && caller.Role != access.RoleAdmin {
+		return problem.New(http.StatusForbidden, "forbidden", "Only an administrator may list what is not permitted.")
+	}
 	ref := q.Get("server_id")
 	if ref == "" {
 		ref = q.Get("mcp_server_name")
@@ -281,7 +284,8 @@ func listAnswer(tools []json.RawMessage, dead []deadServer) []byte {
 	return o.Encode()
 }
 
-// tools answers every tool of a server that the caller may use, with LiteLLM's mcp_info.
+// tools answers every tool of a server that the caller may use, with LiteLLM's mcp_info. With
+// include_disabled it answers every tool that the server has, as the server describes it.
 func (h *Handler) tools(r *http.Request, t upstream.Target) ([]json.RawMessage, error) {
 	all, err := h.Lists.All(r.Context(), t, "tools/list", mcp.Extra(r, t))
 	if err != nil {
@@ -291,9 +295,12 @@ func (h *Handler) tools(r *http.Request, t upstream.Target) ([]json.RawMessage, 
 		}
 		return nil, err
 	}
+	if r.URL.Query().Get("include_disabled") != "true" {
+		all = policy.Tools(t.Record, t.Caller, all)
+	}
 	info := infoOf(t.Record, t.Caller)
 	out := make([]json.RawMessage, 0, len(all))
-	for _, tool := range policy.Tools(t.Record, t.Caller, all) {
+	for _, tool := range all {
 		o, err := rawjson.ParseObject(tool)
 		if err != nil {
 			return nil, upstream.ErrProtocol.Because(err)

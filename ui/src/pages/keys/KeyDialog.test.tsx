@@ -19,7 +19,7 @@ async function open(answers: Record<string, Answer>) {
   return { calls, onClose, name };
 }
 
-const listing = "POST /mcp-rest/test/tools/list";
+const listing = "GET /mcp-rest/tools/list";
 
 async function chooseTools() {
   await userEvent.click(screen.getByRole("checkbox", { name: "Grant Weather" }));

@@ -11,30 +11,40 @@ import { IconSearch } from "../../components/icons";
 import { useUnsaved } from "../../components/LeaveDialog";
 import { done } from "../../components/notices";
 import { Tag } from "../../components/Tag";
-import { draftOf, isAllowed, policyInput, sameDraft } from "../../domain/toolPolicy";
+import {
+  allowEvery,
+  draftOf,
+  forget,
+  isAllowed,
+  notOffered,
+  policyInput,
+  sameDraft,
+  tick,
+} from "../../domain/toolPolicy";
 import { Playground } from "./playground/Playground";
+import { ToolPolicy } from "./ToolPolicy";
 import classes from "./ToolsTab.module.css";
 
 import type { Server, Tool } from "../../api/types";
 import type { ToolDraft } from "../../domain/toolPolicy";
 
 export function ToolsTab({ server }: { server: Server }) {
-  const admin = useIsAdmin() && !server.read_only;
-  // An administrator sees every tool, so that one can be allowed; else, and where that fails, what callers see.
-  const all = useQuery({ ...allToolsQuery(server.server_id), enabled: admin && !server.disabled });
-  const some = useQuery({ ...toolsQuery(server.server_id), enabled: !server.disabled && (!admin || all.isError) });
-  const found = all.data ?? some.data;
-  const error = all.error && some.error ? some.error : !admin ? some.error : null;
+  const admin = useIsAdmin();
+  // An administrator sees every tool, so that one can be allowed; others what callers see.
+  const {
+    data: found,
+    error,
+    refetch,
+  } = useQuery({
+    ...(admin ? allToolsQuery(server.server_id) : toolsQuery(server.server_id)),
+    enabled: !server.disabled,
+  });
   if (server.disabled) {
     return <EmptyState title="The server is disabled">Enable it to see and call its tools.</EmptyState>;
   }
-  if (error) {
+  if (error && !found) {
     return (
-      <ErrorPanel
-        title="The tools could not be listed"
-        error={error}
-        retry={() => void Promise.all([all.refetch(), some.refetch()])}
-      >
+      <ErrorPanel title="The tools could not be listed" error={error} retry={() => void refetch()}>
         <p>Test token and Test connection, on the edit page, tell which step fails.</p>
       </ErrorPanel>
     );
@@ -47,42 +57,49 @@ export function ToolsTab({ server }: { server: Server }) {
       </EmptyState>
     );
   }
-  return <Tools key={server.version} server={server} tools={found} admin={admin} />;
+  return <Tools server={server} tools={found} admin={admin} />;
 }
 
+const nameOf = (tool: Tool) => tool.name;
+
+/** tools are every tool of the server for administrators, else those that are allowed. */
 function Tools({ server, tools, admin }: { server: Server; tools: Tool[]; admin: boolean }) {
   const client = useQueryClient();
   const [search, setSearch] = useState("");
-  const [selected, setSelected] = useState(
-    () => tools.find((t) => isAllowed(draftOf(server), t.name))?.name ?? tools[0]?.name,
-  );
+  // The version that the draft began with: what somebody else saves meanwhile is noticed, not overwritten.
+  const [base, setBase] = useState(server);
   const [draft, setDraft] = useState<ToolDraft>(() => draftOf(server));
-  const dirty = !sameDraft(draft, draftOf(server));
+  const permits = (t: Tool) => !admin || isAllowed(draft, t.name);
+  const [selected, setSelected] = useState(() => (tools.find(permits) ?? tools[0])?.name);
+  const dirty = !sameDraft(draft, draftOf(base));
+  const begin = (from: Server) => {
+    setBase(from);
+    setDraft(draftOf(from));
+  };
+  if (!dirty && base.version < server.version) begin(server);
   const unsaved = useUnsaved(dirty);
   const save = useMutation({
-    mutationFn: () => updateServer(server.server_id, policyInput(draft, server), server.version),
+    mutationFn: () => updateServer(server.server_id, policyInput(draft, base), base.version),
     onSuccess: (next) => {
+      begin(next);
       client.setQueryData(serverQuery(server.server_id).queryKey, next);
       void client.invalidateQueries({ queryKey: ["tools", server.server_id] });
       void client.invalidateQueries({ queryKey: ["servers"] });
       done("The tools were saved.");
     },
+    // Undo then begins with what somebody else saved.
+    onError: () => client.invalidateQueries({ queryKey: serverQuery(server.server_id).queryKey }),
   });
+  const change = admin && !server.read_only;
+  const titleOf = (t: Tool) => draft.names[t.name] ?? t.title ?? t.annotations?.title;
   const words = search.toLowerCase();
   const shown = tools.filter((t) =>
-    `${t.name} ${t.title ?? ""} ${t.description ?? ""} ${draft.names[t.name] ?? ""}`.toLowerCase().includes(words),
+    `${t.name} ${titleOf(t) ?? ""} ${t.description ?? ""}`.toLowerCase().includes(words),
   );
-  const allowed = tools.filter((t) => isAllowed(draft, t.name));
-  const allow = (names: string[], on: boolean) => {
-    const before = new Set(draft.allowed ?? tools.map((t) => t.name));
-    for (const n of names) {
-      if (on) before.add(n);
-      else before.delete(n);
-    }
-    setDraft({ ...draft, allowed: [...before].sort() });
-  };
+  const allowed = tools.filter(permits);
+  const offered = tools.map(nameOf);
+  const gone = notOffered(draft, offered);
   const tool = tools.find((t) => t.name === selected);
-  const names = new Map(Object.entries(server.tool_name_to_display_name ?? {}));
   return (
     <div className={classes.split}>
       <section className={`panel ${classes.list}`} aria-labelledby="tools">
@@ -90,9 +107,7 @@ function Tools({ server, tools, admin }: { server: Server; tools: Tool[]; admin:
           <Title order={2} id="tools">
             Tools
           </Title>
-          <span className="soft">
-            {allowed.length} of {tools.length} allowed
-          </span>
+          <span className="soft">{admin ? `${allowed.length} of ${tools.length} allowed` : tools.length}</span>
         </div>
         <TextInput
           type="search"
@@ -102,42 +117,30 @@ function Tools({ server, tools, admin }: { server: Server; tools: Tool[]; admin:
           value={search}
           onChange={(event) => setSearch(event.currentTarget.value)}
         />
-        {admin && (
+        {change && (
           <>
             <Switch
               label="Allow every tool"
-              description="Also those that the server adds later"
-              checked={draft.allowed === null}
-              onChange={(event) =>
-                setDraft({ ...draft, allowed: event.currentTarget.checked ? null : tools.map((t) => t.name).sort() })
+              description={
+                draft.allowed === null
+                  ? "Also those that the server adds later. Untick the exceptions."
+                  : "Off: only ticked tools. One that the server adds later is not allowed."
               }
+              checked={draft.allowed === null}
+              onChange={(event) => setDraft(allowEvery(draft, event.currentTarget.checked, offered))}
             />
             {draft.allowed !== null && (
               <div className="row">
-                <Button
-                  size="compact-xs"
-                  variant="default"
-                  onClick={() =>
-                    allow(
-                      shown.map((t) => t.name),
-                      true,
-                    )
-                  }
-                >
-                  Tick {search ? "found" : "all"}
-                </Button>
-                <Button
-                  size="compact-xs"
-                  variant="default"
-                  onClick={() =>
-                    allow(
-                      shown.map((t) => t.name),
-                      false,
-                    )
-                  }
-                >
-                  Untick {search ? "found" : "all"}
-                </Button>
+                {[true, false].map((on) => (
+                  <Button
+                    key={String(on)}
+                    size="compact-xs"
+                    variant="default"
+                    onClick={() => setDraft(tick(draft, shown.map(nameOf), on))}
+                  >
+                    {on ? "Tick" : "Untick"} {search ? "found" : "all"}
+                  </Button>
+                ))}
               </div>
             )}
           </>
@@ -150,13 +153,12 @@ function Tools({ server, tools, admin }: { server: Server; tools: Tool[]; admin:
         <ul className={classes.tools}>
           {shown.map((t) => (
             <li key={t.name} className={classes.tool} data-selected={t.name === selected || undefined}>
-              {admin && (
+              {change && (
                 <Checkbox
                   size="xs"
                   aria-label={`Allow ${t.name}`}
                   checked={isAllowed(draft, t.name)}
-                  disabled={draft.allowed === null}
-                  onChange={(event) => allow([t.name], event.currentTarget.checked)}
+                  onChange={(event) => setDraft(tick(draft, [t.name], event.currentTarget.checked))}
                 />
               )}
               <button
@@ -166,9 +168,10 @@ function Tools({ server, tools, admin }: { server: Server; tools: Tool[]; admin:
                 onClick={() => setSelected(t.name)}
               >
                 <span className={classes.toolName}>
-                  <code>{draft.names[t.name] ?? t.name}</code>
-                  {draft.names[t.name] && <Tag tone="info">Renamed</Tag>}
-                  {!isAllowed(draft, t.name) && <Tag tone="warn">Not allowed</Tag>}
+                  <code>{t.name}</code>
+                  {titleOf(t) && <span className={classes.toolTitle}>{titleOf(t)}</span>}
+                  {!permits(t) && <Tag tone="warn">Not allowed</Tag>}
+                  {draft.parameters[t.name] && <Tag>Limited</Tag>}
                 </span>
                 <span className={classes.toolText}>{draft.descriptions[t.name] ?? t.description}</span>
               </button>
@@ -176,77 +179,41 @@ function Tools({ server, tools, admin }: { server: Server; tools: Tool[]; admin:
           ))}
           {shown.length === 0 && <li className="soft">No tool matches.</li>}
         </ul>
+        {change && gone.length > 0 && (
+          <div className="stack-s">
+            <span className="soft">
+              In the lists, but not offered by the server:{" "}
+              {gone.map((name, i) => (
+                <span key={name}>
+                  {i > 0 && ", "}
+                  <code>{name}</code> ({draft.denied.includes(name) ? "not allowed" : "allowed"})
+                </span>
+              ))}
+            </span>
+            <div>
+              <Button size="compact-xs" variant="default" onClick={() => setDraft(forget(draft, gone))}>
+                Forget {gone.length === 1 ? "it" : "them"}
+              </Button>
+            </div>
+          </div>
+        )}
         {dirty && (
           <div className={classes.save}>
             <Button onClick={() => save.mutate()} loading={save.isPending}>
               Save tools
             </Button>
-            <Button variant="default" onClick={() => setDraft(draftOf(server))}>
+            <Button variant="default" onClick={() => begin(server)}>
               Undo
             </Button>
           </div>
         )}
-        {save.error && <ErrorPanel title="The tools were not saved" error={save.error} />}
+        {dirty && save.error && <ErrorPanel title="The tools were not saved" error={save.error} />}
       </section>
       <div className="stack">
-        {tool && (
-          <Playground key={tool.name} server={server} tool={{ ...tool, name: names.get(tool.name) ?? tool.name }} />
-        )}
-        {tool && admin && <Presentation tool={tool} draft={draft} setDraft={setDraft} />}
+        {tool && <Playground key={tool.name} server={server} tool={tool} title={titleOf(tool)} />}
+        {tool && change && <ToolPolicy key={`policy of ${tool.name}`} tool={tool} draft={draft} setDraft={setDraft} />}
       </div>
       {unsaved.dialog}
     </div>
-  );
-}
-
-/** How one tool is shown to callers, and what a call of it costs. */
-function Presentation({
-  tool,
-  draft,
-  setDraft,
-}: {
-  tool: Tool;
-  draft: ToolDraft;
-  setDraft: (draft: ToolDraft) => void;
-}) {
-  const put = (field: "names" | "descriptions" | "costs", value: string) => {
-    const { [tool.name]: _, ...rest } = draft[field];
-    setDraft({ ...draft, [field]: value === "" ? rest : { ...rest, [tool.name]: value } });
-  };
-  return (
-    <section className="panel" aria-labelledby="presentation">
-      <Title order={2} id="presentation">
-        As callers see it
-      </Title>
-      <div className="fields">
-        <TextInput
-          label="Name"
-          description="Blank: the server's own."
-          placeholder={tool.name}
-          value={draft.names[tool.name] ?? ""}
-          onChange={(event) => put("names", event.currentTarget.value)}
-        />
-        <TextInput
-          label="Cost of a call"
-          description="Blank: the server's."
-          inputMode="decimal"
-          value={draft.costs[tool.name] ?? ""}
-          onChange={(event) => put("costs", event.currentTarget.value)}
-          error={
-            draft.costs[tool.name] !== undefined && !(Number(draft.costs[tool.name]) >= 0)
-              ? "Enter a number, such as 0.002."
-              : undefined
-          }
-        />
-        <TextInput
-          className="wide"
-          label="Description"
-          description="Blank: the server's own."
-          placeholder={tool.description}
-          value={draft.descriptions[tool.name] ?? ""}
-          onChange={(event) => put("descriptions", event.currentTarget.value)}
-        />
-      </div>
-    </section>
   );
 }

@@ -18,6 +18,7 @@ import classes from "./ServersPage.module.css";
 import { filters, narrowed, sorts } from "./view";
 
 import type { ServersSearch } from "../../app/router";
+import type { ChangeEvent } from "react";
 
 /** Rows drawn at once; more on demand. */
 const BATCH = 100;
@@ -59,6 +60,13 @@ export function ServersPage() {
     void Promise.all([servers.refetch(), health.refetch(), sparkline.refetch(), ...tokens.map((t) => t.refetch())]);
 
   const total = servers.data?.length ?? 0;
+  const selectAll = {
+    "aria-label": "Select all",
+    checked: chosen.length > 0 && chosen.length === rows.length,
+    indeterminate: chosen.length > 0 && chosen.length < rows.length,
+    onChange: (event: ChangeEvent<HTMLInputElement>) =>
+      setSelected(event.currentTarget.checked ? new Set(rows.map((s) => s.server_id)) : new Set()),
+  };
   return (
     <>
       <PageHeader
@@ -114,7 +122,7 @@ export function ServersPage() {
               onChange={(value) => set({ filter: value ?? undefined })}
               clearable
               clearButtonProps={{ "aria-label": "Show all servers" }}
-              w={168}
+              className={classes.narrowing}
             />
             <Select
               aria-label="Sort by"
@@ -122,7 +130,7 @@ export function ServersPage() {
               value={search.sort ?? "name"}
               onChange={(value) => set({ sort: value === "name" ? undefined : (value ?? undefined) })}
               allowDeselect={false}
-              w={142}
+              className={classes.narrowing}
             />
             <Button
               variant="default"
@@ -132,6 +140,9 @@ export function ServersPage() {
             >
               Check now
             </Button>
+            {admin && rows.length > 0 && (
+              <Checkbox className={classes.selectAll} label="Select all" {...selectAll} aria-label={undefined} />
+            )}
           </div>
           {admin && chosen.length > 0 && <BulkBar servers={chosen} onDone={() => setSelected(new Set())} />}
           {rows.length === 0 ? (
@@ -149,15 +160,7 @@ export function ServersPage() {
                   <tr>
                     {admin && (
                       <th className={classes.check}>
-                        <Checkbox
-                          size="xs"
-                          aria-label="Select all"
-                          checked={chosen.length === rows.length}
-                          indeterminate={chosen.length > 0 && chosen.length < rows.length}
-                          onChange={(event) =>
-                            setSelected(event.currentTarget.checked ? new Set(rows.map((s) => s.server_id)) : new Set())
-                          }
-                        />
+                        <Checkbox size="xs" {...selectAll} />
                       </th>
                     )}
                     <th>Server</th>

@@ -6,22 +6,30 @@ import { CopyButton } from "../../../components/CopyButton";
 import { ErrorPanel } from "../../../components/ErrorPanel";
 import { IconPlayerPlay, IconPlayerStop } from "../../../components/icons";
 import { ArgumentsForm } from "./ArgumentsForm";
+import { NotificationLog } from "./NotificationLog";
 import classes from "./Playground.module.css";
 import { ToolResultView } from "./ToolResultView";
 import { curlOf } from "./curl";
 
-import type { Progress, ToolResult } from "../../../api/tools";
+import type { Notification, ToolResult } from "../../../api/tools";
 import type { Server, Tool } from "../../../api/types";
 
 type Outcome = { result: ToolResult; took: number } | { error: unknown; took: number };
 
+interface Props {
+  server: Server;
+  tool: Tool;
+  /** What people read in place of the tool's name. */
+  title?: string;
+}
+
 /** Calls one tool through the gateway, as a caller would. */
-export function Playground({ server, tool }: { server: Server; tool: Tool }) {
+export function Playground({ server, tool, title }: Props) {
   const [value, setValue] = useState<unknown>({});
   const [view, setView] = useState<"form" | "json">("form");
   const [text, setText] = useState("{}");
   const [textProblem, setTextProblem] = useState<string>();
-  const [progress, setProgress] = useState<Progress[]>([]);
+  const [notifications, setNotifications] = useState<Notification[]>([]);
   const [outcome, setOutcome] = useState<Outcome>();
   const running = useRef<AbortController>(undefined);
   const [busy, setBusy] = useState(false);
@@ -32,14 +40,14 @@ export function Playground({ server, tool }: { server: Server; tool: Tool }) {
     running.current = control;
     setBusy(true);
     setOutcome(undefined);
-    setProgress([]);
+    setNotifications([]);
     const begin = performance.now();
     try {
       const result = await callTool(
         server.slug,
-        tool.name,
+        tool,
         args ?? {},
-        (p) => setProgress((before) => [...before, p]),
+        (n) => setNotifications((before) => [...before, n]),
         control.signal,
       );
       setOutcome({ result, took: performance.now() - begin });
@@ -70,14 +78,13 @@ export function Playground({ server, tool }: { server: Server; tool: Tool }) {
     }
     setView(next as "form" | "json");
   };
-  const last = progress.at(-1);
+  const last = notifications.findLast((n) => "progress" in n)?.progress;
   return (
     <section className="panel stack" aria-labelledby="tool-name">
       <div className="row-apart">
         <div>
           <Title order={2} id="tool-name">
-            {tool.title ?? tool.annotations?.title ?? tool.name}{" "}
-            {(tool.title ?? tool.annotations?.title) && <code className="soft">{tool.name}</code>}
+            {title ?? tool.name} {title && <code className="soft">{tool.name}</code>}
           </Title>
           {tool.description && <div className="soft">{tool.description}</div>}
         </div>
@@ -127,12 +134,24 @@ export function Playground({ server, tool }: { server: Server; tool: Tool }) {
         </form>
       )}
       <div className="row">
+        {/* Two buttons, not one that turns into the other: the click that cancels would submit the form. */}
         {busy ? (
-          <Button color="red" leftSection={<IconPlayerStop size={16} />} onClick={() => running.current?.abort()}>
+          <Button
+            key="cancel"
+            color="red"
+            leftSection={<IconPlayerStop size={16} />}
+            onClick={() => running.current?.abort()}
+          >
             Cancel
           </Button>
         ) : (
-          <Button type="submit" form="arguments" leftSection={<IconPlayerPlay size={16} />} disabled={server.disabled}>
+          <Button
+            key="call"
+            type="submit"
+            form="arguments"
+            leftSection={<IconPlayerPlay size={16} />}
+            disabled={server.disabled}
+          >
             {outcome ? "Call again" : "Call tool"}
           </Button>
         )}
@@ -155,12 +174,14 @@ export function Playground({ server, tool }: { server: Server; tool: Tool }) {
               aria-label="Progress"
               {...(last?.total ? { max: last.total, value: last.progress } : {})}
             />
+            <NotificationLog notifications={notifications} open />
           </>
         )}
         {outcome && "error" in outcome && <ErrorPanel title="The call failed" error={outcome.error} />}
         {outcome && "result" in outcome && (
-          <ToolResultView result={outcome.result} took={outcome.took} progress={progress} />
+          <ToolResultView server={server} result={outcome.result} took={outcome.took} />
         )}
+        {outcome && <NotificationLog notifications={notifications} />}
       </div>
     </section>
   );
