@@ -241,7 +241,10 @@ servers:
 keys:
   - {name: ci, hash: "` + strings.Repeat("ab", 32) + `", prefix: gw_xxxx, servers: [weather]}
 `)
-	s := serve(t, dir, "", nil, "--config", file)
+	s := serve(t, dir, "", []string{"GRANTWAY_ALLOW_LOOPBACK=perhaps"})
+	require.Empty(t, s.url, "a setting that cannot be used")
+	assert.Contains(t, s.output.String(), "GRANTWAY_ALLOW_LOOPBACK must be true or false")
+	s = serve(t, dir, "", nil, "--config", file)
 	require.Empty(t, s.url, "a variable is missing")
 	assert.Contains(t, s.output.String(), "WEATHER_TOKEN")
 	s = serve(t, dir, "", []string{"WEATHER_TOKEN=s3cret"}, "--config", file)

@@ -159,7 +159,7 @@ func (v Variable) read(env func(string) string) (float64, *Problem) {
 
 func (v Variable) kind() string {
 	if v.Unit == Switch {
-		return "a switch"
+		return "true or false"
 	}
 	return "a number"
 }

@@ -46,7 +46,11 @@ type apiError struct {
 
 func (e *apiError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s, request %s)", e.Message, e.Code, e.RequestID)
+	b.WriteString(e.Message + " (" + e.Code)
+	if e.RequestID != "" {
+		b.WriteString(", request " + e.RequestID)
+	}
+	b.WriteByte(')')
 	for _, f := range e.Fields {
 		fmt.Fprintf(&b, "\n  %s: %s (%s)", f.Path, f.Message, f.Code)
 	}
@@ -116,7 +120,7 @@ func (a *api) key() (string, error) {
 		}
 		file = filepath.Join(defaultData, adminKeyFile)
 		if _, err := os.Stat(file); err != nil {
-			return "", fmt.Errorf("%w: no access key: set GRANTWAY_KEY or give --key-file", errUsage)
+			return "", fmt.Errorf("%w: no access key: set GRANTWAY_KEY or give --key-file; there is no %s here", errUsage, file)
 		}
 	}
 	var b []byte
@@ -147,7 +151,7 @@ func (a *api) call(ctx context.Context, method, path, contentType string, body [
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("no gateway answers at %s; start one with hostsim serve, or name another by --url or GRANTWAY_URL: %w", a.url, reason(err))
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
@@ -165,6 +169,15 @@ func (a *api) call(ctx context.Context, method, path, contentType string, body [
 	}
 	out.Error.Status = res.StatusCode
 	return nil, &out.Error
+}
+
+// reason is why a request failed, without the URL before it.
+func reason(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
 }
 
 // get reads JSON into out, and prints it when JSON is wanted: then printed is true.
@@ -296,7 +309,7 @@ func parseAround(f *flag.FlagSet, args []string, n int) ([]string, error) {
 		args = f.Args()[1:]
 	}
 	if len(rest) != n {
-		return nil, fmt.Errorf("%w: it takes %d arguments, not %d", errUsage, n, len(rest))
+		return nil, fmt.Errorf("%w: %d arguments besides the flags, not %d; hostsim %s --help tells them", errUsage, len(rest), n, f.Name())
 	}
 	return rest, nil
 }

@@ -80,13 +80,23 @@ func TestServersFromTheCommandLine(t *testing.T) {
 		{exitNotFound, []string{"server", "rm", "weather"}},
 		{exitConflict, []string{"server", "add", "--name", "crm", "--endpoint", "https://x.example/mcp"}},
 		{exitInvalid, []string{"server", "add", "--name", "X", "--endpoint", "nonsense"}},
-		{exitUsage, []string{"server", "rm"}},
-		{exitUsage, []string{"server", "fly"}},
 		{exitUsage, []string{"server", "list", "--fly"}},
-		{exitFailed, []string{"server", "list", "--url", "http://127.0.0.1:1"}},
 	} {
 		code, _, e := c.run("", tc.args...)
 		assert.Equal(t, tc.code, code, "%v: %s", tc.args, e)
+	}
+	for _, tc := range []struct {
+		code int
+		says string
+		args []string
+	}{
+		{exitUsage, "hostsim server rm --help", []string{"server", "rm"}},
+		{exitUsage, "one of list, show", []string{"server", "fly"}},
+		{exitFailed, "no gateway answers at http://127.0.0.1:1; start one with hostsim serve", []string{"server", "list", "--url", "http://127.0.0.1:1"}},
+	} {
+		code, _, e := c.run("", tc.args...)
+		assert.Equal(t, tc.code, code, tc.args)
+		assert.Contains(t, e, tc.says)
 	}
 	t.Setenv("GRANTWAY_KEY", "wrong")
 	code, _, e := c.run("", "server", "list")
@@ -118,9 +128,10 @@ func TestConfigurationFromTheCommandLine(t *testing.T) {
 	file := filepath.Join(dir, "config.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("mcp_servers:\n  crm:\n    url: https://crm.example/mcp\n    transport: http\n    auth_type: bearer_token\n    auth_value: os.environ/CRM_TOKEN\n"), 0o600))
 
-	code, out, _ := c.run("", "import", file, "--dry-run")
+	code, out, e := c.run("", "import", file, "--dry-run")
 	assert.Equal(t, exitInvalid, code)
 	assert.Contains(t, out, "CRM_TOKEN")
+	assert.NotContains(t, e, "request", "no request failed")
 	t.Setenv("CRM_TOKEN", "s3cret")
 	assert.Contains(t, c.ok("import", file, "--dry-run"), "Nothing was changed.")
 	assert.Contains(t, c.ok("import", file), "Imported.")
@@ -150,4 +161,14 @@ func TestAFileOfRecordIsApplied(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(file, []byte("grantway: 1\nservers:\n  - server_name: A\n"), 0o600))
 	assert.ErrorContains(t, applyConfig(t.Context(), c.gateway, file, testAdminKey, slog.New(slog.DiscardHandler)), "servers[0].url")
+}
+
+// A setting with which the gateway would refuse every request is said at the start.
+func TestSettingsAreChecked(t *testing.T) {
+	assert.NoError(t, checkSettings(t.Context(), newCLI(t).gateway))
+	p := memory.New(map[string]string{
+		"GRANTWAY_ADMIN_KEY": testAdminKey, "GRANTWAY_SEALING_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "GRANTWAY_ALLOW_LOOPBACK": "perhaps",
+	})
+	t.Cleanup(p.Wait)
+	assert.EqualError(t, checkSettings(t.Context(), worker.New(p)), `GRANTWAY_ALLOW_LOOPBACK must be true or false (1 or 0), not "perhaps".`)
 }

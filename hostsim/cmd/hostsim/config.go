@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,20 +25,16 @@ func applyConfig(ctx context.Context, gateway http.Handler, file, adminKey strin
 	if err != nil {
 		return err
 	}
-	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "http://127.0.0.1/v1/import?managed=true", bytes.NewReader(body))
-	r.Header.Set("Authorization", "Bearer "+adminKey)
-	r.Header.Set("Content-Type", "application/json")
-	w := httptest.NewRecorder()
-	gateway.ServeHTTP(w, r)
 	var out struct {
 		importAnswer
 		Error apiError `json:"error"`
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
-		return fmt.Errorf("--config %s: the gateway answered %d", file, w.Code)
+	status, err := ask(ctx, gateway, http.MethodPost, "/v1/import?managed=true", adminKey, body, &out)
+	if err != nil {
+		return fmt.Errorf("--config %s: %w", file, err)
 	}
-	if w.Code != http.StatusOK {
-		out.Error.Status = w.Code
+	if status != http.StatusOK {
+		out.Error.Status = status
 		return fmt.Errorf("--config %s: %w", file, &out.Error)
 	}
 	for _, p := range out.Warnings {
@@ -55,4 +52,31 @@ func applyConfig(ctx context.Context, gateway http.Handler, file, adminKey strin
 	}
 	logger.Info("configuration applied", "file", file, "changes", strings.Join(parts, ", "))
 	return nil
+}
+
+// checkSettings answers the setting with which the gateway refuses to serve anything, if there is one.
+func checkSettings(ctx context.Context, gateway http.Handler) error {
+	var out struct {
+		Error apiError `json:"error"`
+	}
+	status, err := ask(ctx, gateway, http.MethodGet, "/v1/session", "", nil, &out)
+	if err == nil && status == http.StatusServiceUnavailable && out.Error.Code == "misconfigured" {
+		return errors.New(out.Error.Message)
+	}
+	return nil // anything else is said where it is of importance
+}
+
+// ask sends a request to a gateway in this process and reads its JSON.
+func ask(ctx context.Context, gateway http.Handler, method, path, key string, body []byte, out any) (status int, err error) {
+	r := httptest.NewRequestWithContext(ctx, method, "http://127.0.0.1"+path, bytes.NewReader(body))
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	gateway.ServeHTTP(w, r)
+	if err := json.Unmarshal(w.Body.Bytes(), out); err != nil {
+		return w.Code, fmt.Errorf("the gateway answered %d", w.Code)
+	}
+	return w.Code, nil
 }

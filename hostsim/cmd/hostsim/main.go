@@ -50,7 +50,7 @@ var commands = []command{
 	{"version", "print the version", version},
 }
 
-var errUsage = errors.New("usage")
+var errUsage = errors.New("wrong usage")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

@@ -141,6 +141,9 @@ func (o serveFlags) run(ctx context.Context, s streams, logger *slog.Logger) err
 	if err != nil {
 		return err
 	}
+	if err := checkSettings(ctx, host); err != nil {
+		return errors.Join(err, host.Close(ctx))
+	}
 	if o.config != "" {
 		if err := applyConfig(ctx, host, o.config, env[adminKeyVariable], logger); err != nil {
 			return errors.Join(err, host.Close(ctx))
