@@ -31,7 +31,7 @@ from the gateway's own list; a test keeps the two equal.
 
 ## Numbers
 
-A value outside its bounds is refused: the gateway answers 503 and names the variable. A name in brackets is LiteLLM's and is accepted too.
+A value outside its bounds is refused: the gateway answers 503 and names the variable, and hostsim does not start. A name in brackets is LiteLLM's and is accepted too.
 
 | variable | meaning | default | bounds | unit |
 |---|---|---|---|---|

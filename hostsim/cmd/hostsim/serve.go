@@ -57,7 +57,7 @@ func serve(ctx context.Context, s streams, args []string) error {
 	f.StringVar(&o.module, "module", defaultModule, "the gateway's module, a wasm `file`. By default it is also looked for beside this program, as app.wasm")
 	f.StringVar(&o.ui, "ui", defaultUI, "`folder` of the built UI, served at /ui/. By default it is also looked for beside this program, as ui")
 	f.StringVar(&o.cron, "cron", defaultCron, "when housekeeping runs: a cron `expression` of five fields, in UTC; empty for never")
-	f.StringVar(&o.config, "config", "", "`file` of record (Grantway's YAML or JSON, see hostsim export): its servers and keys are applied and become read-only")
+	f.StringVar(&o.config, "config", "", "`file` of record (Grantway's own format, or one that hostsim import reads): its servers and keys are applied and become read-only")
 	f.IntVar(&o.instances, "instances", runtime.GOMAXPROCS(0), "`number` of instances of the module")
 	f.IntVar(&o.rate, "rate", 0, "requests per minute of one access key, counted over all instances: a `number`; 0 for no such limit")
 	f.IntVar(&o.memory, "memory", hostsim.DefaultMemoryPages/16, "most memory of one instance, in `MiB`")
