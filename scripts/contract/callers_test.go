@@ -126,13 +126,15 @@ func TestTokensOfCallers(t *testing.T) {
 			assert.NotContains(t, string(status.text), "eyJ")
 
 			// A purge with a mint under way.
-			u.idp.Fail(authserver.Fault{Delay: time.Second})
+			release := make(chan struct{})
+			u.idp.Fail(authserver.Fault{Hold: release})
 			carol, before := jwtOf("carol"), u.idp.Stats().TokenRequests
 			wait.Go(func() { assert.Equal(t, 200, send(carol).StatusCode) })
-			require.Eventually(t, func() bool { return u.idp.Stats().TokenRequests > before }, time.Minute, 5*time.Millisecond)
+			require.Eventually(t, func() bool { return u.idp.Stats().TokenRequests > before }, patience, 5*time.Millisecond)
 			purge := g.admin(t, "DELETE", "/v1/mcp/server/"+id+"/token", nil)
 			require.Equal(t, 200, purge.StatusCode, "%s", purge.text)
 			assert.Equal(t, 1.0, purge.object(t)["generation"])
+			close(release)
 			wait.Wait()
 			void := map[string]bool{}
 			for _, r := range u.mcp.Requests() {
@@ -151,7 +153,7 @@ func TestTokensOfCallers(t *testing.T) {
 					}
 				}
 				return true
-			}, 90*time.Second, 200*time.Millisecond)
+			}, patience, 200*time.Millisecond)
 			_, subject = call(jwtOf("alice"))
 			assert.Equal(t, "alice", subject)
 			// Of one caller alone, named as in the audit log.

@@ -211,7 +211,7 @@ func serve(t *testing.T, dir, shell string, setting []string, args ...string) *s
 			s.url = m[1]
 		}
 		return s.url != "" || s.cmd.ProcessState != nil || len(s.ended) > 0
-	}, 60*time.Second, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 	return s
 }
 
@@ -220,7 +220,7 @@ func (s *serving) stop(t *testing.T, signal os.Signal) {
 	require.NoError(t, s.cmd.Process.Signal(signal))
 	select {
 	case <-s.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		require.Fail(t, "it did not end")
 	}
 }

@@ -99,7 +99,7 @@ func TestAKVThatLagsBehindAnEdit(t *testing.T) {
 	w.fault(t, "CONFIG", host.Fault{})
 	require.NoError(t, w.host.Housekeep(), "what was not published is published by the cron trigger")
 	w.advance(t, 3*time.Minute)
-	assert.Eventually(t, func() bool { return !serves(s.slug) && serves(next) }, 10*time.Second, 100*time.Millisecond, "and known from KV now")
+	assert.Eventually(t, func() bool { return !serves(s.slug) && serves(next) }, patience, 100*time.Millisecond, "and known from KV now")
 }
 
 // The last admin cannot lock everybody out, and the bootstrap key can be switched off once there is another.
@@ -117,7 +117,7 @@ func TestTheBootstrapKeyIsSwitchedOff(t *testing.T) {
 	assert.Eventually(t, func() bool {
 		a, err := g.send(t.Context(), "GET", "/v1/keys", nil, "Authorization", "Bearer "+bootstrap)
 		return err == nil && a.StatusCode == 401
-	}, 65*time.Second, 100*time.Millisecond, "the documented bound")
+	}, patience, 100*time.Millisecond, "every instance hears of it")
 	for method, body := range map[string]any{"PUT": map[string]any{"role": "viewer"}, "PATCH": map[string]any{"disabled": true}, "DELETE": nil} {
 		refused(t, boss.admin(t, method, path, body), 409, "last_admin")
 	}
@@ -151,7 +151,7 @@ func TestSealingKeysChange(t *testing.T) {
 		require.Eventually(t, func() bool {
 			now = w.want(t, 200, "GET", "/v1/settings/reseal", nil).object(t)
 			return now["state"] != "running"
-		}, 20*time.Second, 50*time.Millisecond)
+		}, patience, 50*time.Millisecond)
 		require.Equal(t, state, now["state"], "%v", now)
 		return now
 	}

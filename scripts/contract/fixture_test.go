@@ -57,6 +57,9 @@ type scripted struct {
 
 type step struct{ gets, answers string }
 
+// nobody is where nobody listens: a port that the system gives to no listener.
+const nobody = "http://127.0.0.1:1"
+
 func TestFixtures(t *testing.T) {
 	files, err := filepath.Glob("testdata/mcp/*.txt")
 	require.NoError(t, err)
@@ -127,10 +130,11 @@ func (f *fixture) start(g *gateway, line string) {
 	f.servers[name] = s
 	s.listener = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.serve(s, w, r) }))
 	f.t.Cleanup(s.listener.Close)
+	url := s.listener.URL
 	if mode == "dead" {
-		s.listener.Close()
+		url = nobody
 	}
-	record := map[string]any{"server_name": s.slug, "slug": s.slug, "url": s.listener.URL + "/mcp", "transport": "http", "auth_type": "none"}
+	record := map[string]any{"server_name": s.slug, "slug": s.slug, "url": url + "/mcp", "transport": "http", "auth_type": "none"}
 	if extra != "" {
 		require.NoError(f.t, json.Unmarshal([]byte(extra), &record))
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/stretchr/testify/assert"
@@ -25,6 +26,10 @@ var hostName = func() string {
 	}
 	return "memory"
 }()
+
+// patience is how long a case waits for what must come. It is for a busy machine; the bounds that the documentation gives are
+// checked, on a clock of their own, by the tests of the packages that keep them.
+const patience = 2 * time.Minute
 
 // gateway is a running gateway.
 type gateway struct {

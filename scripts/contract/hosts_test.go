@@ -25,7 +25,7 @@ import (
 const modulePath = "../../build/app.wasm"
 
 // closeTimeout is for requests in flight when a host is stopped.
-const closeTimeout = 10 * time.Second
+const closeTimeout = time.Minute
 
 // startMemory runs the program in this process.
 func (g *gateway) startMemory(environment map[string]string) (stop func() error) {

@@ -212,7 +212,7 @@ func (s *changing) mustLeave(t *testing.T, about ...any) {
 	t.Helper()
 	select {
 	case <-s.left:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		require.FailNow(t, "the client has not left", about...)
 	}
 }
@@ -224,7 +224,7 @@ func (l *listening) next() string {
 	case e, ok := <-l.events:
 		require.True(l.t, ok, "the stream has ended")
 		return e
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		require.FailNow(l.t, "no message")
 		return ""
 	}
@@ -271,7 +271,7 @@ func TestListAskedForBeforeAChange(t *testing.T) {
 	release := s.holding()
 	early := make(chan string, 1)
 	go func() { early <- list() }()
-	require.Eventually(t, func() bool { return s.lists.Load() == 1 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return s.lists.Load() == 1 }, patience, 10*time.Millisecond)
 	s.holding()()
 	s.tools.Store(`[{"name":"two","inputSchema":{"type":"object"}}]`)
 	s.say(toolsChanged)
@@ -303,7 +303,7 @@ func TestListenToEveryServer(t *testing.T) {
 	assert.Equal(t, []string{"file:///a"}, servers["legacy0"].subs)
 	legacy := g.listen(t, path, false, "")
 	for name, s := range servers {
-		require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.open) == 2 }, 30*time.Second, 10*time.Millisecond, name)
+		require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.open) == 2 }, patience, 10*time.Millisecond, name)
 		s.say(`{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}`) // nobody asked for that, or a legacy client alone
 		assert.Contains(t, legacy.next(), "prompts/list_changed")
 		s.say(toolsChanged)
@@ -357,7 +357,7 @@ func TestSubscribedResources(t *testing.T) {
 			}
 			asked := func(uris ...string) {
 				t.Helper()
-				require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return slices.Equal(s.subs, uris) }, 30*time.Second, 10*time.Millisecond)
+				require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return slices.Equal(s.subs, uris) }, patience, 10*time.Millisecond)
 			}
 			var l *listening
 			updated := func(uri string) {
@@ -368,7 +368,7 @@ func TestSubscribedResources(t *testing.T) {
 			ask("subscribe", "file:///a")
 			l = g.events(t, "GET", path, "", headers...)
 			asked("file:///a")
-			require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.open) == 1 }, 30*time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.open) == 1 }, patience, 10*time.Millisecond)
 			updated("file:///a")
 			ask("subscribe", "file:///a")
 			ask("subscribe", "file:///b")
@@ -475,7 +475,7 @@ func TestCancelledByNotification(t *testing.T) {
 			assert.Contains(t, call.next(), "request_cancelled")
 			s.mustLeave(t)
 			if mode == "legacy" {
-				require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.cancel) == 1 && s.cancel[0] == id }, 10*time.Second, 10*time.Millisecond)
+				require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.cancel) == 1 && s.cancel[0] == id }, patience, 10*time.Millisecond)
 			}
 			a = g.admin(t, "POST", path, `{"jsonrpc":"2.0","id":1,"method":"ping"}`, "Accept", headers[1], "Mcp-Session-Id", headers[3]+"x")
 			assert.Equal(t, 404, a.StatusCode, "a session that is not the client's")
@@ -515,5 +515,5 @@ func TestPlaceIsHeldToTheEnd(t *testing.T) {
 		again := call()
 		_ = again.Body.Close()
 		return again.StatusCode == 200
-	}, 10*time.Second, 20*time.Millisecond)
+	}, patience, 20*time.Millisecond)
 }

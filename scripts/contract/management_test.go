@@ -155,7 +155,7 @@ func TestManagementOfKeys(t *testing.T) {
 		assert.Eventually(t, func() bool {
 			a, err := g.send(t.Context(), "GET", "/v1/mcp/server", nil, "Authorization", "Bearer "+key)
 			return err == nil && a.StatusCode == 401
-		}, 65*time.Second, 200*time.Millisecond, "the documented bound")
+		}, patience, 200*time.Millisecond, "every instance hears of it")
 	}
 	stops(secret)
 	assert.Equal(t, 200, as(next, "GET", "/v1/mcp/server", nil).StatusCode)
@@ -183,7 +183,7 @@ func TestBrowserSession(t *testing.T) {
 	assert.Eventually(t, func() bool {
 		a, err := g.send(t.Context(), "GET", "/v1/session", nil, "Cookie", cookie)
 		return err == nil && a.StatusCode == 401
-	}, 65*time.Second, 200*time.Millisecond)
+	}, patience, 200*time.Millisecond)
 }
 
 func TestAuditSettingsUsage(t *testing.T) {
@@ -201,7 +201,7 @@ func TestAuditSettingsUsage(t *testing.T) {
 	assert.Eventually(t, func() bool {
 		a, err := g.send(t.Context(), "GET", "/v1/audit?action=call.denied&actor=anonymous&since="+time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), nil, "Authorization", "Bearer "+g.adminKey)
 		return err == nil && strings.Contains(string(a.text), "Present an access key")
-	}, 20*time.Second, 200*time.Millisecond, "who is not known is recorded too")
+	}, patience, 200*time.Millisecond, "who is not known is recorded too")
 
 	settings := g.want(t, 200, "GET", "/v1/settings", nil)
 	g.want(t, 200, "PUT", "/v1/settings", map[string]any{"currency": "EUR"}, "If-Match", settings.Header.Get("ETag"))
@@ -211,7 +211,7 @@ func TestAuditSettingsUsage(t *testing.T) {
 	assert.Eventually(t, func() bool {
 		a, err := g.send(t.Context(), "GET", "/v1/settings/reseal", nil, "Authorization", "Bearer "+g.adminKey)
 		return err == nil && strings.Contains(string(a.text), `"state":"done"`)
-	}, 20*time.Second, 100*time.Millisecond)
+	}, patience, 100*time.Millisecond)
 	g.want(t, 202, "POST", "/v1/settings/republish", nil)
 	g.want(t, 200, "GET", "/v1/mcp/server/"+slug, nil)
 
@@ -293,9 +293,9 @@ func TestUsageCountsCalls(t *testing.T) {
 	assert.Eventually(t, func() bool {
 		a, err := g.send(t.Context(), "GET", "/v1/usage?group_by=tool&server_id="+server.id, nil, "Authorization", "Bearer "+g.adminKey)
 		return err == nil && strings.Contains(string(a.text), "/echo")
-	}, 20*time.Second, 200*time.Millisecond)
+	}, patience, 200*time.Millisecond)
 	assert.Eventually(t, func() bool {
 		a, err := g.send(t.Context(), "GET", "/v1/audit?action=token.mint&target="+server.id, nil, "Authorization", "Bearer "+g.adminKey)
 		return err == nil && strings.Contains(string(a.text), `"outcome":"ok"`)
-	}, 20*time.Second, 200*time.Millisecond, "each mint is a row")
+	}, patience, 200*time.Millisecond, "each mint is a row")
 }

@@ -132,7 +132,7 @@ func (w *realm) ends(credential, slug string) {
 	require.Eventually(w.t, func() bool {
 		status, body := w.call(credential, slug)
 		return status == http.StatusForbidden && strings.Contains(body, `"connection_ended"`)
-	}, time.Minute, 100*time.Millisecond)
+	}, patience, 100*time.Millisecond)
 }
 
 func distinct(values []string) (out []string) {

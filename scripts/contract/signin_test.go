@@ -230,7 +230,7 @@ func TestSignOutEverywhere(t *testing.T) {
 	thief := newBrowser(t)
 	thief.http.Jar.SetCookies(ours, stolen)
 	for name, b := range map[string]*browser{"at the office": office, "at home": home, "a copied cookie": thief} {
-		assert.Eventually(t, func() bool { return signedIn(b) == http.StatusUnauthorized }, 65*time.Second, 200*time.Millisecond, name)
+		assert.Eventually(t, func() bool { return signedIn(b) == http.StatusUnauthorized }, patience, 200*time.Millisecond, name)
 	}
 	assert.Equal(t, http.StatusOK, signedIn(other), "another person's session")
 	come(home, "ada")

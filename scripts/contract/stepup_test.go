@@ -68,7 +68,7 @@ func TestScopeStepUp(t *testing.T) {
 			}
 		}
 		return true
-	}, changeReach, purgeReach/100)
+	}, changeReach, patience/100)
 }
 
 // There is no step-up where the record does not allow it: the server's answer stands, and so it does where the authorization

@@ -23,9 +23,9 @@ import (
 
 const (
 	// readyTimeout is for wrangler to bundle and to start workerd.
-	readyTimeout = 90 * time.Second
+	readyTimeout = 5 * time.Minute
 	// stopTimeout is for wrangler to end after SIGINT.
-	stopTimeout = 15 * time.Second
+	stopTimeout = 90 * time.Second
 )
 
 // workerd is `wrangler dev --local` with an entry of wasm/shim/testing.

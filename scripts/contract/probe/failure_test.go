@@ -39,10 +39,12 @@ func TestHandlerPanic(t *testing.T) {
 	p := theProbe(t)
 	p.get(t, "/hello")
 	before := p.state(t)
+	release := make(chan struct{})
+	network := upstream(t, func(http.ResponseWriter, *http.Request) { <-release })
 	var others sync.WaitGroup
 	for range 5 {
 		others.Go(func() {
-			a, err := p.try(t.Context(), "GET", "/sleep?ms=300", nil)
+			a, err := p.try(t.Context(), "GET", query("/fetch", "url", network.URL), nil)
 			if assert.NoError(t, err) {
 				assert.Equal(t, 200, a.status)
 			}
@@ -50,6 +52,7 @@ func TestHandlerPanic(t *testing.T) {
 	}
 	comes(t, "others are under way", func() bool { return p.state(t).Owners >= 5 })
 	failed(t, p.get(t, "/panic"), 500, "internal_error")
+	close(release)
 	others.Wait()
 	assert.Equal(t, before.Started, p.state(t).Started)
 	assert.Contains(t, p.Log(), "told to panic")

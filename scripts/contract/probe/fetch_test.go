@@ -3,7 +3,6 @@ package probe
 import (
 	"compress/gzip"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantway/grantway/scripts/contract/host"
 )
 
 // fetched is what came of a request to the network.
@@ -82,10 +83,7 @@ func TestFetch(t *testing.T) {
 
 func TestFetchFails(t *testing.T) {
 	p := theProbe(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	closed := "http://" + listener.Addr().String()
-	require.NoError(t, listener.Close())
+	const closed = "http://127.0.0.1:1" // a port that the system gives to no listener
 	broken := upstream(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	// A host that cannot tell network failures apart answers "net".
 	for _, test := range []struct{ url, codes string }{
@@ -103,13 +101,17 @@ func TestFetchFails(t *testing.T) {
 
 // The guest gives up: the upstream's request is aborted.
 func TestFetchTimeout(t *testing.T) {
-	p := theProbe(t)
-	aborted := make(chan struct{})
+	p := ownProbe(t, host.Options{})
+	begun, aborted := make(chan struct{}), make(chan struct{})
 	network := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(begun)
 		<-r.Context().Done()
 		close(aborted)
 	})
-	f := p.fetch(t, "", "url", network.URL, "timeout", "150")
+	given := make(chan fetched, 1)
+	go func() { given <- p.fetch(t, "", "url", network.URL, "timeout", "3600000") }()
+	<-begun
+	f := passing(t, p, given)
 	assert.NotEmpty(t, f.Error)
 	assert.True(t, f.Timeout)
 	select {

@@ -17,6 +17,8 @@ type Fault struct {
 	Match func(*http.Request) bool
 	// Delay before anything else.
 	Delay time.Duration
+	// Hold keeps the answer back until it is closed; nil: it does not.
+	Hold <-chan struct{}
 	// Hang never answers: the connection stays open until the client leaves.
 	Hang bool
 	// Reset breaks the connection off without an answer.
@@ -84,6 +86,13 @@ func (f *faults) middleware(next http.Handler) http.Handler {
 		}
 		if !pause(r, fault.Delay) {
 			return
+		}
+		if fault.Hold != nil {
+			select {
+			case <-fault.Hold:
+			case <-r.Context().Done():
+				return
+			}
 		}
 		switch {
 		case fault.Hang:
