@@ -43,7 +43,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > 0 {
 			event.Body = make([]byte, r.ContentLength)
 			if err := readBody(w, r, event.Body); err != nil {
-				refuse(w, r, http.StatusBadRequest, "body_incomplete", "The request's body ended early or came too slowly.")
+				refuseBody(w, r)
 				return
 			}
 		}
@@ -223,7 +223,11 @@ func (x *exchange) serve(h *Host, w http.ResponseWriter, r *http.Request, event 
 		case <-x.wake:
 		case <-r.Context().Done():
 			event.Cancel()
-			return
+			if !streamed && x.body != nil && x.body.broken() {
+				refuseBody(w, r)
+				return
+			}
+			panic(http.ErrAbortHandler) // a client that has only ended its own side must not take this for the answer
 		case <-stopping:
 			event.Cancel()
 			return
@@ -302,6 +306,11 @@ func writeHead(w http.ResponseWriter, r *http.Request, res *instance.Response) {
 		header.Set("Content-Length", strconv.Itoa(len(res.Body)))
 	}
 	w.WriteHeader(res.Status)
+}
+
+// refuseBody answers a request whose body has not arrived whole.
+func refuseBody(w http.ResponseWriter, r *http.Request) {
+	refuse(w, r, http.StatusBadRequest, "unreadable_body", "The request's body broke off or came too slowly.")
 }
 
 // refuse answers in place of the guest.

@@ -43,10 +43,7 @@ func (h *Host) pass(w http.ResponseWriter, rc *http.ResponseController, r *http.
 		_ = rc.Flush()
 	}
 	err := copyStream(w, rc, s, flush)
-	if err == nil || r.Context().Err() != nil {
-		return
-	}
-	if waits && h.stopped.Load() {
+	if err == nil || waits && h.stopped.Load() {
 		return
 	}
 	panic(http.ErrAbortHandler)

@@ -2,6 +2,7 @@ package hostsim
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -17,6 +18,7 @@ type requestBody struct {
 
 	mu      sync.Mutex
 	closed  bool
+	failed  bool          // a read found that the body has broken off
 	reading chan struct{} // closed at the end of the read under way; nil: none
 }
 
@@ -33,6 +35,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.mu.Lock()
 	b.reading = nil
+	b.failed = err != nil && !errors.Is(err, io.EOF)
 	b.mu.Unlock()
 	close(done)
 	return n, err
@@ -58,4 +61,12 @@ func (b *requestBody) stop() {
 	}
 	_ = b.rc.SetReadDeadline(time.Now()) // not supported: the client or the server ends the read
 	<-reading
+}
+
+// broken stops the body and reports whether it has broken off.
+func (b *requestBody) broken() bool {
+	b.stop()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failed
 }

@@ -195,6 +195,32 @@ func TestClientThatLeavesCancelsTheRequest(t *testing.T) {
 	waitFor(t, func() bool { return host.Stats().Alive == 0 })
 }
 
+// TestClientThatEndsItsSide: net/http takes such a client for one that has left. It must not take the end of the connection for an
+// empty answer, nor a stream that is cut off for a whole one; only a body that has broken off is told.
+func TestClientThatEndsItsSide(t *testing.T) {
+	_, c := open(t)
+	address := strings.TrimPrefix(c.base, "http://")
+	send := func(request string) (*http.Response, error) {
+		conn, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		_, err = io.WriteString(conn, request)
+		require.NoError(t, err)
+		require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+		return http.ReadResponse(bufio.NewReader(conn), nil)
+	}
+	_, err := send("GET /wait HTTP/1.1\r\nHost: " + address + "\r\n\r\n")
+	require.Error(t, err, "no answer")
+	for _, length := range []string{"Content-Length: 50", "Content-Length: 1000000", "Transfer-Encoding: chunked"} {
+		res, err := send("POST /read?wait HTTP/1.1\r\nHost: " + address + "\r\n" + length + "\r\n\r\n8\r\n12345678\r\n")
+		require.NoError(t, err, length)
+		b, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusBadRequest, res.StatusCode, length)
+		assert.Contains(t, string(b), `"code":"unreadable_body"`)
+	}
+}
+
 func TestRequestBodies(t *testing.T) {
 	_, c := open(t)
 	small, large := strings.Repeat("s", abi.MaxInlineBody), strings.Repeat("l", 1<<20)

@@ -99,10 +99,11 @@ func TestMixUp(t *testing.T) {
 
 	atHonest, atEvil := w.begin(b, alice, "files", ""), w.begin(b, alice, "evil", "")
 	backHonest, backEvil := b.authorize(atHonest), b.authorize(atEvil)
-	before := evil.Stats().TokenRequests
 	// The honest server's code with the other flow's state: as it is, and in the name of the other one.
 	for name, iss := range map[string]string{"issuer as it is": honest.Issuer(), "issuer forged": evil.Issuer()} {
-		q := url.Values{"code": {code(backHonest)}, "state": mustURL(t, backEvil).Query()["state"], "iss": {iss}}
+		begun := b.authorize(w.begin(b, alice, "evil", "")) // a state is good for one response
+		before := evil.Stats().TokenRequests
+		q := url.Values{"code": {code(backHonest)}, "state": mustURL(t, begun).Query()["state"], "iss": {iss}}
 		resp, page := b.get(w.url + "/callback?" + q.Encode())
 		assert.GreaterOrEqual(t, resp.StatusCode, 400, "%s: %s", name, page)
 		if iss == honest.Issuer() {

@@ -191,7 +191,7 @@ func (g *gateway) events(t *testing.T, method, path, body string, headers ...str
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := (&http.Transport{}).RoundTrip(r)
+	resp, err := observed(r)
 	require.NoError(t, err)
 	require.Equal(t, 200, resp.StatusCode)
 	go func() {
@@ -296,12 +296,12 @@ func TestListenToEveryServer(t *testing.T) {
 		}
 	}
 	polled := newChanging(t, g, "poll")
-	path := "/mcp/" + strings.Join(append(names, polled.slug), ",")
+	all := strings.Join(append(names, polled.slug), ",")
 	resource := "grantway:" + servers["legacy0"].slug + "/file:///a"
-	modern := g.listen(t, path, true, `{"toolsListChanged":true,"resourceSubscriptions":["`+resource+`"]}`)
+	modern := g.listen(t, "/mcp/"+all, true, `{"toolsListChanged":true,"resourceSubscriptions":["`+resource+`"]}`)
 	assert.JSONEq(t, `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["`+resource+`"]},"_meta":{"io.modelcontextprotocol/subscriptionId":"L"}}}`, modern.next())
 	assert.Equal(t, []string{"file:///a"}, servers["legacy0"].subs)
-	legacy := g.listen(t, path, false, "")
+	legacy := g.events(t, "GET", "/mcp", "", "Accept", "text/event-stream", "X-Grantway-Servers", all)
 	for name, s := range servers {
 		require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.open) == 2 }, patience, 10*time.Millisecond, name)
 		s.say(`{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}`) // nobody asked for that, or a legacy client alone
@@ -315,8 +315,8 @@ func TestListenToEveryServer(t *testing.T) {
 	assert.NotZero(t, polled.lists.Load(), "its list is looked at")
 	modern.leave()
 	legacy.leave()
-	all := make(chan struct{})
-	defer close(all)
+	left := make(chan struct{})
+	defer close(left)
 	go func() { // workerd notices at a write that a client has left
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
@@ -324,7 +324,7 @@ func TestListenToEveryServer(t *testing.T) {
 			servers["modern0"].say(toolsChanged)
 			select {
 			case <-tick.C:
-			case <-all:
+			case <-left:
 				return
 			}
 		}

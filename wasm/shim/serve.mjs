@@ -72,7 +72,7 @@ export class Gateway {
     if (!(Number(request.headers.get("content-length") ?? NaN) <= MAX_INLINE_BODY)) return serve(null);
     return request.arrayBuffer().then(
       (bytes) => serve(new Uint8Array(bytes)),
-      () => problem(400, "body_incomplete", "The request's body ended early."),
+      () => problem(400, "unreadable_body", "The request's body broke off."),
     );
   }
 

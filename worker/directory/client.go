@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/grantway/grantway/worker/platform"
+	"github.com/grantway/grantway/worker/problem"
 )
 
 // Client talks to the Directory. Its errors are *problem.Problem.
@@ -60,6 +61,7 @@ func (c *Client) post(ctx context.Context, op string, body []byte) ([]byte, int,
 		return nil, 0, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(requestIDHeader, problem.RequestID(ctx))
 	res, err := c.object.RoundTrip(req)
 	if err != nil {
 		return nil, 0, err

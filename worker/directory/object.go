@@ -102,7 +102,7 @@ func (o *Object) ServeObject(w http.ResponseWriter, r *http.Request, a platform.
 	}
 	if err != nil {
 		if p := problem.From(err); p.Status >= 500 {
-			o.log.ErrorContext(r.Context(), "directory operation failed", slog.String("operation", r.URL.Path), slog.String("error", err.Error()))
+			o.log.ErrorContext(r.Context(), "directory operation failed", slog.String("operation", r.URL.Path), slog.String("request_id", r.Header.Get(requestIDHeader)), slog.String("error", err.Error()))
 		}
 		writeFailure(w, err)
 		return

@@ -20,6 +20,9 @@ const objectName = "main"
 // maxMessage bounds a request to the Directory and its answer, in bytes.
 const maxMessage = 32 << 20
 
+// requestIDHeader holds the id of the request for which an operation is done, which the log names beside the reason of a failure.
+const requestIDHeader = "X-Request-Id"
+
 // failure is how a *problem.Problem travels from Object to Client.
 type failure struct {
 	Status     int             `json:"status"`

@@ -140,7 +140,7 @@ func (e *Engine) makeReplayable(r *http.Request) error {
 	_, err := io.ReadFull(r.Body, body)
 	_ = r.Body.Close()
 	if err != nil {
-		return problem.New(http.StatusBadRequest, "body_incomplete", "The request body ended early.").Because(err)
+		return problem.New(http.StatusBadRequest, "unreadable_body", "The request's body broke off.").Because(err)
 	}
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	r.Body, _ = r.GetBody()

@@ -77,7 +77,7 @@ var (
 func (e *Engine) ServeObject(w http.ResponseWriter, r *http.Request, a platform.Actor) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxMinterMessage))
 	if err != nil {
-		problem.Write(w, r, problem.New(http.StatusBadRequest, "body_incomplete", "The message ended early."))
+		problem.Write(w, r, problem.New(http.StatusBadRequest, "unreadable_body", "The message broke off."))
 		return
 	}
 	action := strings.TrimPrefix(r.URL.Path, "/")

@@ -179,7 +179,12 @@ func serve(r *request) {
 			}
 		}
 	case "/read": // the request body through its handle
-		r.respond(200, "", r.readAll(r.handle))
+		b := r.readAll(r.handle)
+		if q.Has("wait") { // until the client leaves
+			<-r.canceled
+			return
+		}
+		r.respond(200, "", b)
 	case "/stream": // pieces from Go
 		count, _ := strconv.Atoi(q.Get("count"))
 		ms, _ := strconv.Atoi(q.Get("ms"))

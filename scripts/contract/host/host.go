@@ -6,6 +6,7 @@ package host
 
 import (
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -53,6 +54,8 @@ type Host interface {
 	ResetObject(class, name string) error
 	// Housekeep runs the cron trigger's work and waits for its end.
 	Housekeep() error
+	// SendBroken sends a request whose body breaks off after what is there of it, and before the ContentLength it announces.
+	SendBroken(r *http.Request) (*http.Response, error)
 	// State is what is open.
 	State() (State, error)
 	// Log is what the host has written so far.

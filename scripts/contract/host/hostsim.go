@@ -1,8 +1,14 @@
 package host
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -138,6 +144,37 @@ func (h *hostsimHost) ResetObject(class, name string) error {
 }
 
 func (h *hostsimHost) Housekeep() error { return h.host.RunScheduled(context.Background()) }
+
+// SendBroken ends the client's side of the connection early.
+func (h *hostsimHost) SendBroken(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	c, err := net.Dial("tcp", r.URL.Host)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.Close() }()
+	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", r.Method, r.URL.RequestURI(), r.URL.Host, r.ContentLength)
+	var fields bytes.Buffer
+	if err := r.Header.Write(&fields); err != nil {
+		return nil, err
+	}
+	if _, err := fmt.Fprintf(c, "%s%s\r\n%s", head, fields.Bytes(), body); err != nil {
+		return nil, err
+	}
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		return nil, err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(c), r)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(response.Body)
+	response.Body = io.NopCloser(bytes.NewReader(text))
+	return response, err
+}
 
 func (h *hostsimHost) State() (State, error) {
 	s := h.host.Stats()

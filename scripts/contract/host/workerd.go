@@ -245,6 +245,15 @@ func (w *workerd) Housekeep() error {
 	return err
 }
 
+// SendBroken has the body break off within workerd: in front of it, wrangler's own proxy would answer such a request.
+func (w *workerd) SendBroken(r *http.Request) (*http.Response, error) {
+	broken := r.Clone(r.Context())
+	broken.URL.Path = "/__test/broken" + r.URL.Path
+	broken.Header.Set("Broken-Content-Length", strconv.FormatInt(r.ContentLength, 10))
+	broken.ContentLength = -1
+	return http.DefaultTransport.RoundTrip(broken)
+}
+
 func (w *workerd) State() (State, error) {
 	var s State
 	b, err := w.control("GET", "state", nil)

@@ -5,6 +5,8 @@
  *   PUT  /__test/fault/BINDING              sets a fault (the JSON of fault.mjs); DELETE clears it
  *   GET  /__test/kv/BINDING/KEY             the stored value, without faults
  *   POST /__test/reset/CLASS/NAME           resets a Durable Object
+ *   ANY  /__test/broken/PATH                serves PATH with this body, after which the request breaks off. It announces the
+ *                                           length that the header Broken-Content-Length names
  *   POST /__test/scheduled                  runs the cron trigger's work and answers when it has ended
  *   GET  /__test/state                      instances started, requests served, memory, what is open
  *
@@ -47,6 +49,26 @@ let turn = 0;
 
 /** The other instances. @param {Env} env @returns {Fetcher[]} */
 const others = (env) => Object.keys(env).flatMap((name) => (name.startsWith("INSTANCE_") ? [env[name]] : []));
+
+/**
+ * A request like this one whose body breaks off at its end.
+ *
+ * @param {Request} request
+ * @param {URL} url
+ */
+function broken(request, url) {
+  const headers = new Headers(request.headers);
+  headers.set("Content-Length", headers.get("Broken-Content-Length") ?? "");
+  headers.delete("Broken-Content-Length");
+  const body = /** @type {ReadableStream<Uint8Array>} */ (request.body).pipeThrough(
+    new TransformStream({
+      flush() {
+        throw new Error("the body breaks off");
+      },
+    }),
+  );
+  return new Request(url, { method: request.method, headers, body });
+}
 
 /** @param {any} a @param {any} b */
 const added = (a, b) => Object.fromEntries(Object.keys(a).map((name) => [name, a[name] + (b[name] ?? 0)]));
@@ -97,6 +119,12 @@ export function controlled({ gateway, handlers, Directory, Minter }) {
       case "scheduled":
         await handlers.scheduled({ cron: "* * * * *", scheduledTime: Date.now(), noRetry() {} }, env, ctx);
         return new Response(null, { status: 204 });
+      case "broken":
+        return handlers.fetch(
+          broken(request, new URL(url.pathname.slice(`${PREFIX}broken`.length) + url.search, url)),
+          withFaults(env),
+          ctx,
+        );
       case "state": {
         /** @type {any[]} */
         const states = [gateway.state];

@@ -136,7 +136,7 @@ func (h *Handler) Explain(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) Test(w http.ResponseWriter, r *http.Request) error {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
-		return problem.New(http.StatusBadRequest, "body_incomplete", "The request body ended early.").Because(err)
+		return problem.New(http.StatusBadRequest, "unreadable_body", "The request's body broke off.").Because(err)
 	}
 	if len(body) > maxBody {
 		return problem.New(http.StatusRequestEntityTooLarge, "body_too_large", "The request body is larger than 256 KiB.")
