@@ -43,14 +43,15 @@ func (g *Gateway) wireDirectory() *problem.Problem {
 // wireAdmin wires the management API.
 func (g *Gateway) wireAdmin() {
 	g.admin = admin.New(admin.Config{
-		Platform:  g.platform,
-		Directory: g.directory,
-		Source:    g.source,
-		Keys:      g.keys,
-		Sessions:  g.sessions,
-		Keyring:   g.keyring,
-		Audit:     g.trail.audit,
-		Usage:     g.trail.usage,
+		Platform:      g.platform,
+		Directory:     g.directory,
+		Source:        g.source,
+		Keys:          g.keys,
+		Sessions:      g.sessions,
+		Keyring:       g.keyring,
+		Audit:         g.trail.audit,
+		Usage:         g.trail.usage,
+		AllowLoopback: g.settings.AllowLoopback,
 		PurgeTokens: func(ctx context.Context, rec *registry.Record) error {
 			if g.tokens.ByEpoch(rec) {
 				return nil // no other record leads to them

@@ -4,10 +4,8 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/directory"
 	"github.com/grantway/grantway/worker/issuer"
-	"github.com/grantway/grantway/worker/issuer/issuerapi"
 	"github.com/grantway/grantway/worker/jwt"
 	"github.com/grantway/grantway/worker/oauth"
 	"github.com/grantway/grantway/worker/problem"
@@ -48,9 +46,9 @@ func (g *Gateway) wireIdentity() *problem.Problem {
 		Keys:       id.keys,
 		Discovery:  &oauth.Discovery{HTTP: g.platform.HTTP(), Timeout: g.settings.MetadataTimeout, BodyLimit: g.settings.MetadataLimit, AllowLoopback: g.settings.AllowLoopback},
 		Background: g.platform.Background,
-		Issuers: func(ctx context.Context) ([]issuer.Issuer, error) {
+		Issuers: func(ctx context.Context) ([]issuer.Issuer, int64, error) {
 			s, err := g.identity.stored.Get(ctx)
-			return s.Issuers, err
+			return s.Issuers, s.Version, err
 		},
 		Audiences: site.Audiences,
 	})
@@ -61,13 +59,8 @@ func (g *Gateway) wireIdentity() *problem.Problem {
 	return nil
 }
 
-// wireIdentityAPI mounts the metadata and the management of issuers.
+// wireIdentityAPI mounts signing in and the metadata.
 func (g *Gateway) wireIdentityAPI() {
-	h := &issuerapi.Handler{Directory: g.directory, Source: g.source, Keyring: g.keyring, AllowLoopback: g.settings.AllowLoopback, Changed: g.settingsChanged}
-	g.admin.Mount("GET /v1/settings/issuers", access.RoleViewer, h.Get)
-	g.admin.Mount("PUT /v1/settings/issuers", access.RoleAdmin, h.Put)
-	g.admin.Mount("GET /v1/settings/sign-in", access.RoleViewer, h.GetSignIn)
-	g.admin.Mount("PUT /v1/settings/sign-in", access.RoleAdmin, h.PutSignIn)
 	g.routes["signin"] = g.newSignIn()
 	g.wellKnown.Handle(resource.WellKnown, g.identity.metadata)
 	g.wellKnown.Handle(resource.WellKnown+"/", g.identity.metadata)
@@ -77,7 +70,6 @@ func (g *Gateway) wireIdentityAPI() {
 func (g *Gateway) settingsChanged(s directory.Settings) {
 	g.keys.BootstrapEdited(s.Bootstrap())
 	g.identity.stored.Put(s)
-	g.identity.verifier.Forget()
 }
 
 // authorities answers the issuers whose tokens an endpoint takes.

@@ -35,6 +35,8 @@ type Config struct {
 	Keyring   *seal.Keyring // nil: no secret can be kept
 	Audit     *audit.Recorder
 	Usage     *usage.Recorder
+	// AllowLoopback permits issuers and providers on this machine, by http.
+	AllowLoopback bool
 	// PurgeTokens takes away every token of a server, everywhere; nil: nothing.
 	PurgeTokens func(ctx context.Context, rec *registry.Record) error
 	// SettingsChanged makes a change of the settings effective in this instance at once.
@@ -85,6 +87,10 @@ func New(c Config) *API {
 		{"GET /v1/settings", access.RoleViewer, a.getSettings},
 		{"PUT /v1/settings", access.RoleAdmin, a.updateSettings},
 		{"PATCH /v1/settings", access.RoleAdmin, a.updateSettings},
+		{"GET /v1/settings/issuers", access.RoleViewer, a.getIssuers},
+		{"PUT /v1/settings/issuers", access.RoleAdmin, a.updateIssuers},
+		{"GET /v1/settings/sign-in", access.RoleViewer, a.getProvider},
+		{"PUT /v1/settings/sign-in", access.RoleAdmin, a.updateProvider},
 		{"GET /v1/settings/reseal", access.RoleViewer, a.getReseal},
 		{"POST /v1/settings/reseal", access.RoleAdmin, a.startReseal},
 		{"POST /v1/settings/republish", access.RoleAdmin, a.republish},
@@ -134,7 +140,7 @@ func (a *API) Mount(pattern string, least access.Role, h Handler) {
 }
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if p := problem.From(err); p.Status >= 500 {
+	if p := problem.From(err); p.Status >= 500 && r.Context().Err() == nil {
 		a.Platform.Log().ErrorContext(r.Context(), "management request failed", "path", r.URL.Path, "request_id", problem.RequestID(r.Context()), "error", err.Error())
 	}
 	problem.Write(w, r, err)
@@ -230,6 +236,12 @@ func answer(w http.ResponseWriter, status int, v any) error {
 		return nil // the client has left
 	}
 	return nil
+}
+
+// answerVersion answers a thing that can be changed, with the ETag of its version.
+func answerVersion(w http.ResponseWriter, status int, version int64, v any) error {
+	w.Header().Set("ETag", directory.ETag(version))
+	return answer(w, status, v)
 }
 
 func invalid(fields []problem.Field) *problem.Problem {

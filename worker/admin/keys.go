@@ -115,8 +115,7 @@ func (a *API) createKey(w http.ResponseWriter, r *http.Request) error {
 	shown := shownKey(k, nil)
 	shown.Key = secret
 	w.Header().Set("Location", "/v1/keys/"+k.ID)
-	w.Header().Set("ETag", directory.ETag(k.Version))
-	return answer(w, http.StatusCreated, shown)
+	return answerVersion(w, http.StatusCreated, k.Version, shown)
 }
 
 func (a *API) getKey(w http.ResponseWriter, r *http.Request) error {
@@ -124,8 +123,7 @@ func (a *API) getKey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("ETag", directory.ETag(k.Version))
-	return answer(w, http.StatusOK, shownKey(k, used))
+	return answerVersion(w, http.StatusOK, k.Version, shownKey(k, used))
 }
 
 func (a *API) findKey(r *http.Request) (*access.Key, *time.Time, error) {
@@ -223,8 +221,7 @@ func (a *API) editKey(w http.ResponseWriter, r *http.Request, action string, edi
 		a.Keys.Edited(old, k, written.Seq)
 		shown := shownKey(k, used)
 		shown.Key = secret
-		w.Header().Set("ETag", directory.ETag(k.Version))
-		return answer(w, http.StatusOK, shown)
+		return answerVersion(w, http.StatusOK, k.Version, shown)
 	}
 }
 

@@ -73,8 +73,7 @@ func (a *API) createServer(w http.ResponseWriter, r *http.Request) error {
 	rec = written.Changes[0].After
 	a.Source.Edited(nil, rec, written.Seq)
 	w.Header().Set("Location", "/v1/mcp/server/"+rec.ServerID)
-	w.Header().Set("ETag", directory.ETag(rec.Version))
-	return answer(w, http.StatusCreated, shown(rec))
+	return answerVersion(w, http.StatusCreated, rec.Version, shown(rec))
 }
 
 func (a *API) getServer(w http.ResponseWriter, r *http.Request) error {
@@ -82,8 +81,7 @@ func (a *API) getServer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("ETag", directory.ETag(rec.Version))
-	return answer(w, http.StatusOK, shownTo(access.FromContext(r.Context()), rec))
+	return answerVersion(w, http.StatusOK, rec.Version, shownTo(access.FromContext(r.Context()), rec))
 }
 
 // find reads the truth, not a cache, and hides what the principal may not use.
@@ -140,8 +138,7 @@ func (a *API) updateServer(w http.ResponseWriter, r *http.Request) error {
 		}
 		rec = written.Changes[0].After
 		a.Source.Edited(old, rec, written.Seq)
-		w.Header().Set("ETag", directory.ETag(rec.Version))
-		return answer(w, http.StatusOK, shown(rec))
+		return answerVersion(w, http.StatusOK, rec.Version, shown(rec))
 	}
 }
 

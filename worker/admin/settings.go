@@ -66,8 +66,7 @@ func (a *API) showSettings(w http.ResponseWriter, r *http.Request, s directory.S
 	if a.Keyring != nil {
 		out.Sealing.CurrentKeyID = a.Keyring.KeyID()
 	}
-	w.Header().Set("ETag", directory.ETag(s.Version))
-	return answer(w, http.StatusOK, out)
+	return answerVersion(w, http.StatusOK, s.Version, out)
 }
 
 func (a *API) getSettings(w http.ResponseWriter, r *http.Request) error {
@@ -90,22 +89,14 @@ func (a *API) updateSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := json.Unmarshal(body, &in); err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
-		old, err := a.Directory.Settings(r.Context())
-		if err != nil {
-			return err
-		}
-		conditional, err := ifMatch(r, old.Version)
-		if err != nil {
-			return err
-		}
-		next, usual := old, directory.DefaultSettings()
+	s, err := a.changeSettings(r, "", func(s directory.Settings) any { return plain(s) }, func(s *directory.Settings) error {
+		usual := directory.DefaultSettings()
 		for name, field := range map[string]struct{ field, usual any }{
-			"bootstrap_key_disabled": {&next.BootstrapKeyDisabled, usual.BootstrapKeyDisabled},
-			"audit_retention_days":   {&next.AuditRetentionDays, usual.AuditRetentionDays},
-			"usage_retention_days":   {&next.UsageRetentionDays, usual.UsageRetentionDays},
-			"public_url":             {&next.PublicURL, ""},
-			"currency":               {&next.Currency, ""},
+			"bootstrap_key_disabled": {&s.BootstrapKeyDisabled, usual.BootstrapKeyDisabled},
+			"audit_retention_days":   {&s.AuditRetentionDays, usual.AuditRetentionDays},
+			"usage_retention_days":   {&s.UsageRetentionDays, usual.UsageRetentionDays},
+			"public_url":             {&s.PublicURL, ""},
+			"currency":               {&s.Currency, ""},
 		} {
 			raw, sent := in[name]
 			if !sent {
@@ -120,22 +111,45 @@ func (a *API) updateSettings(w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 		}
-		if u, err := url.Parse(next.PublicURL); next.PublicURL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		if u, err := url.Parse(s.PublicURL); s.PublicURL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
 			return invalid([]problem.Field{{Path: "public_url", Code: "invalid_url", Message: "Must be an absolute http or https URL."}})
 		}
-		e, err := changed(entry(r, "settings.update", audit.Target{Type: "settings"}), plain(old), plain(next))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.showSettings(w, r, s)
+}
+
+// changeSettings changes a part of the settings, which the audit log names and shows by shown; again if somebody else's
+// change came in between and the request has no If-Match.
+func (a *API) changeSettings(r *http.Request, part string, shown func(directory.Settings) any, change func(*directory.Settings) error) (directory.Settings, error) {
+	for try := 1; ; try++ {
+		old, err := a.Directory.Settings(r.Context())
 		if err != nil {
-			return err
+			return old, err
+		}
+		conditional, err := ifMatch(r, old.Version)
+		if err != nil {
+			return old, err
+		}
+		next := old
+		if err := change(&next); err != nil {
+			return old, err
+		}
+		e, err := changed(entry(r, "settings.update", audit.Target{Type: "settings", Name: part}), shown(old), shown(next))
+		if err != nil {
+			return old, err
 		}
 		s, err := a.Directory.WriteSettings(r.Context(), next, old.Version, e)
 		if conflicted(err) && !conditional && try < editTries {
 			continue
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			a.SettingsChanged(s)
 		}
-		a.SettingsChanged(s)
-		return a.showSettings(w, r, s)
+		return s, err
 	}
 }
 

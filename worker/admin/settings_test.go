@@ -55,6 +55,66 @@ func TestTwoAdministratorsEditOneRecord(t *testing.T) {
 	}
 }
 
+// The three parts of the settings are one version: who has not seen the other's change is told, with the ETag to go on with.
+func TestTwoAdministratorsEditTheSettings(t *testing.T) {
+	for path, body := range map[string]string{
+		"/v1/settings":         `{"currency":"CHF"}`,
+		"/v1/settings/issuers": `{"jwt_issuers":[{"issuer":"https://idp.test","grants":[{"all_servers":true}]}]}`,
+		"/v1/settings/sign-in": `{"issuer":"https://idp.test","client_id":"ui","grants":[{"claim":"sub","value":"x","role":"viewer"}]}`,
+	} {
+		g := newGateway(t)
+		etag := g.must(http.StatusOK, "GET", path, "").Header.Get("ETag")
+		changed := g.must(http.StatusOK, "PUT", path, body, "If-Match", etag)
+		assert.NotEqual(t, etag, changed.Header.Get("ETag"), path)
+		late := g.do("PUT", path, body, "If-Match", etag)
+		assert.Equal(t, http.StatusPreconditionFailed, late.StatusCode, path)
+		assert.Equal(t, "version_conflict", late.code(), path)
+		assert.Equal(t, changed.Header.Get("ETag"), late.Header.Get("ETag"), path)
+		g.must(http.StatusOK, "PUT", path, body, "If-Match", `"0", `+late.Header.Get("ETag"))
+
+		var wg sync.WaitGroup
+		for range 4 { // without If-Match a change is laid over whatever is there
+			wg.Go(func() { g.must(http.StatusOK, "PUT", path, body) })
+		}
+		wg.Wait()
+	}
+}
+
+func TestSettingsReachOtherInstances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		other := g.another()
+		trusts := func(g *gateway) bool {
+			return strings.Contains(g.do("GET", "/.well-known/oauth-protected-resource/mcp", "").text, "https://idp.test")
+		}
+		const trusting = `{"jwt_issuers":[{"issuer":"https://idp.test","grants":[{"all_servers":true}]}]}`
+		g.must(http.StatusOK, "PUT", "/v1/settings/issuers", trusting)
+		assert.True(t, trusts(g))
+		assert.True(t, trusts(other))
+		g.must(http.StatusOK, "PUT", "/v1/settings/issuers", `{"jwt_issuers":[]}`)
+		assert.False(t, trusts(g), "at once where it was changed")
+		time.Sleep(10 * time.Second)
+		assert.False(t, trusts(other), "the documented bound, though nobody has asked meanwhile")
+
+		g.must(http.StatusOK, "PUT", "/v1/settings/issuers", trusting)
+		g.must(http.StatusOK, "PUT", "/v1/settings", `{"public_url":"https://public.test"}`)
+		where := func() string {
+			return g.must(http.StatusOK, "GET", "/.well-known/oauth-protected-resource/mcp", "").json()["resource"].(string)
+		}
+		assert.Equal(t, "https://public.test/mcp", where(), "at once where it was changed")
+		g.Objects = unreachable{}
+		time.Sleep(9 * time.Minute)
+		assert.Equal(t, "https://public.test/mcp", where(), "the last that is known, while the Directory cannot be reached")
+	})
+}
+
+// unreachable is a platform whose objects fail.
+type unreachable struct{}
+
+func (unreachable) ServeObject(w http.ResponseWriter, _ *http.Request, _ platform.Actor) {
+	w.WriteHeader(http.StatusInternalServerError)
+}
+
 func TestNamesAreTakenOnce(t *testing.T) {
 	g := newGateway(t)
 	g.create(`{"server_name":"A","slug":"aa","alias":"Second","url":"https://a.test/mcp","auth_type":"none","empty_prefix":true}`)

@@ -103,7 +103,7 @@ func (o *Object) writeSettings(ctx context.Context, st platform.Storage, in sett
 		}
 		s = in.Settings
 		s.Version = seq
-		if s.BootstrapKeyDisabled {
+		if s.BootstrapKeyDisabled && !old.BootstrapKeyDisabled {
 			n, err := o.otherAdmins(ctx, st, nil, time.Now())
 			if err != nil {
 				return err

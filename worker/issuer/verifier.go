@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"net/http"
 	"strings"
@@ -26,7 +27,7 @@ const (
 	// years is a mistake or an attack.
 	maxLife = 7 * 24 * time.Hour
 	// verifiedLife is how long a verified token is not verified again: the bound for a
-	// change of keys or grants to take effect on it.
+	// change of keys to take effect on it.
 	verifiedLife = 30 * time.Second
 	maxVerified  = 4096 // tokens remembered
 	maxMetadata  = 64   // issuers whose metadata is remembered
@@ -44,8 +45,8 @@ type Config struct {
 	// Discovery finds the key set of an issuer without one in its entry.
 	Discovery  *oauth.Discovery
 	Background func(context.Context, func(context.Context))
-	// Issuers answers the issuers in force.
-	Issuers func(context.Context) ([]Issuer, error)
+	// Issuers answers the issuers in force, and the version of the settings that name them.
+	Issuers func(context.Context) (list []Issuer, version int64, err error)
 	// Audiences answers the names of the endpoint that a request is for.
 	Audiences func(*http.Request) []string
 }
@@ -56,9 +57,8 @@ type Verifier struct {
 	Config
 	metadata *recall.Cache[string]
 
-	mu        sync.Mutex
-	verified  map[[sha256.Size]byte]verified
-	forgotten int // how often Forget was called
+	mu       sync.Mutex
+	verified map[[sha256.Size]byte]verified
 }
 
 type verified struct {
@@ -80,12 +80,11 @@ func (v *Verifier) Authenticate(r *http.Request) (*access.Principal, error) {
 	if raw == "" {
 		return nil, nil
 	}
-	known := v.knowledge()
-	list, err := v.Issuers(r.Context())
+	list, version, err := v.Issuers(r.Context())
 	if err != nil {
 		return nil, problem.New(http.StatusServiceUnavailable, "directory_unavailable", "The configured issuers cannot be read now.").Because(err)
 	}
-	p, err := v.verify(r.Context(), list, raw, cloudflare, v.Audiences(r), known)
+	p, err := v.verify(r.Context(), list, version, raw, cloudflare, v.Audiences(r))
 	if err == nil && p != nil && cloudflare {
 		err = access.GuardCSRF(r) // the browser adds the token by itself
 	}
@@ -116,8 +115,8 @@ func presented(r *http.Request) (raw string, cloudflare bool) {
 }
 
 // verify answers the principal of a token; neither principal nor error if no issuer is
-// configured that it could be of. known is the knowledge that the list is of.
-func (v *Verifier) verify(ctx context.Context, list []Issuer, raw string, cloudflare bool, audiences []string, known int) (*access.Principal, error) {
+// configured that it could be of.
+func (v *Verifier) verify(ctx context.Context, list []Issuer, version int64, raw string, cloudflare bool, audiences []string) (*access.Principal, error) {
 	usable := false
 	for i := range list {
 		usable = usable || list[i].CloudflareAccess == cloudflare
@@ -125,7 +124,7 @@ func (v *Verifier) verify(ctx context.Context, list []Issuer, raw string, cloudf
 	if !usable {
 		return nil, nil
 	}
-	key := keyOf(raw, cloudflare, audiences)
+	key := keyOf(raw, cloudflare, audiences, version)
 	if p := v.remembered(key); p != nil {
 		return p, nil
 	}
@@ -167,7 +166,7 @@ func (v *Verifier) verify(ctx context.Context, list []Issuer, raw string, cloudf
 	if p == nil {
 		return nil, insufficient(s)
 	}
-	v.remember(key, p, t.Claims.Expires, known)
+	v.remember(key, p, t.Claims.Expires)
 	return p, nil
 }
 
@@ -195,8 +194,10 @@ func (v *Verifier) keysURL(ctx context.Context, s *Issuer) (string, error) {
 	return url, nil
 }
 
-func keyOf(raw string, cloudflare bool, audiences []string) (key [sha256.Size]byte) {
+// keyOf is under what a verified token is remembered: other settings know nothing of it.
+func keyOf(raw string, cloudflare bool, audiences []string, version int64) (key [sha256.Size]byte) {
 	h := sha256.New()
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(version)))
 	h.Write([]byte(raw))
 	for _, a := range audiences {
 		h.Write([]byte{0})
@@ -218,35 +219,17 @@ func (v *Verifier) remembered(key [sha256.Size]byte) *access.Principal {
 	return nil
 }
 
-// knowledge changes with Forget: what was found out before is not remembered after.
-func (v *Verifier) knowledge() int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.forgotten
-}
-
-func (v *Verifier) remember(key [sha256.Size]byte, p *access.Principal, expires time.Time, known int) {
+func (v *Verifier) remember(key [sha256.Size]byte, p *access.Principal, expires time.Time) {
 	until := time.Now().Add(verifiedLife)
 	if expires.Before(until) {
 		until = expires
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.forgotten != known {
-		return
-	}
 	if len(v.verified) >= maxVerified {
 		clear(v.verified)
 	}
 	v.verified[key] = verified{p, until}
-}
-
-// Forget makes a change of the configured issuers effective in this instance at once.
-func (v *Verifier) Forget() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	clear(v.verified)
-	v.forgotten++
 }
 
 // Invalid is the refusal of a token (RFC 6750 §3.1).

@@ -37,5 +37,5 @@ export const signInQuery = queryOptions({
   queryFn: ({ signal }) => request<SignInProvider>("/v1/settings/sign-in", { signal }),
 });
 
-export const updateSignIn = (body: SignInProvider) =>
-  request<SignInProvider>("/v1/settings/sign-in", { method: "PUT", body });
+export const updateSignIn = (body: SignInProvider, version?: number) =>
+  request<SignInProvider>("/v1/settings/sign-in", { method: "PUT", body, version });

@@ -58,6 +58,8 @@ export function General({ settings, schemas }: { settings: Settings; schemas: Sc
     onMutate: () => setUnplaced(undefined),
     onSuccess: (next) => {
       client.setQueryData(settingsQuery.queryKey, next);
+      // The other sections have the same version.
+      void client.invalidateQueries({ queryKey: settingsQuery.queryKey });
       done("The settings were saved.");
     },
     onError: (error) =>

@@ -77,7 +77,7 @@ function ProviderForm({ stored, schemas }: { stored: SignInProvider; schemas: Sc
     void client.invalidateQueries({ queryKey: settingsQuery.queryKey });
   };
   const save = useMutation({
-    mutationFn: (values: SignInForm) => updateSignIn(signInOf(values)),
+    mutationFn: (values: SignInForm) => updateSignIn(signInOf(values), stored.version),
     onMutate: () => setUnplaced(undefined),
     onSuccess: (next) => {
       changed(next);
@@ -149,7 +149,7 @@ function ProviderForm({ stored, schemas }: { stored: SignInProvider; schemas: Sc
         action="Turn off"
         run={async () => {
           unsaved.saved();
-          changed(await updateSignIn({ issuer: "" }));
+          changed(await updateSignIn({ issuer: "" }, stored.version));
           done("Only access keys sign in now.");
         }}
       >
