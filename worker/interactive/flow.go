@@ -33,6 +33,7 @@ type flow struct {
 	TokenURL    string             `json:"token_url"`
 	RevokeURL   string             `json:"revoke_url"`
 	KeysURL     string             `json:"keys_url"`        // of the issuer, "" if not known
+	UserInfoURL string             `json:"userinfo_url"`    // likewise
 	Nonce       string             `json:"nonce,omitempty"` // for an ID token
 	Client      oauth.Registration `json:"client"`
 	Own         bool               `json:"own"`
@@ -63,7 +64,7 @@ func (h *Handler) start(r *http.Request, rec *registry.Record, p *access.Princip
 	by.JWT = ""
 	f := &flow{
 		ServerID: rec.ServerID, Subject: subject, By: by, Verifier: random(), RedirectURI: base + CallbackPath, Issuer: a.Issuer, IssRequired: a.IssuerInResponse,
-		TokenURL: a.TokenURL, RevokeURL: a.RevocationURL, KeysURL: a.KeysURL, Nonce: nonce(a.scopes), Client: a.client, Own: a.own, Resource: a.resource, Scopes: a.scopes, ReturnTo: returnTo, Relay: relay,
+		TokenURL: a.TokenURL, RevokeURL: a.RevocationURL, KeysURL: a.KeysURL, UserInfoURL: a.UserInfoURL, Nonce: nonce(a.scopes), Client: a.client, Own: a.own, Resource: a.resource, Scopes: a.scopes, ReturnTo: returnTo, Relay: relay,
 	}
 	state, half := random(), random()
 	if err := h.store.put(r.Context(), kindFlow, state, half, f, FlowLife); err != nil {

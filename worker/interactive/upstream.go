@@ -92,6 +92,7 @@ func (h *Handler) server(ctx context.Context, a *authority, rec *registry.Record
 			return problemOf(err)
 		}
 	}
+	issued := a.TokenURL
 	for _, f := range []struct {
 		to   *string
 		from string
@@ -99,6 +100,9 @@ func (h *Handler) server(ctx context.Context, a *authority, rec *registry.Record
 		if f.from != "" {
 			*f.to = f.from
 		}
+	}
+	if a.TokenURL != issued {
+		a.UserInfoURL = "" // the token is of another endpoint than the one that this belongs to
 	}
 	return nil
 }

@@ -11,7 +11,8 @@ import (
 
 // Discovery finds token endpoints: from an MCP server's challenge to its
 // protected-resource metadata (RFC 9728), and from an issuer to its metadata (RFC
-// 8414, or OpenID Connect Discovery 1.0). It sends no credential and follows no redirect.
+// 8414, or OpenID Connect Discovery 1.0). It sends no credential, but for UserInfo, and follows no
+// redirect.
 type Discovery struct {
 	HTTP          http.RoundTripper
 	Timeout       time.Duration // of one request
@@ -41,6 +42,7 @@ type Server struct {
 	RegistrationURL   string   // registration_endpoint (RFC 7591)
 	RevocationURL     string   // revocation_endpoint (RFC 7009)
 	KeysURL           string   // jwks_uri
+	UserInfoURL       string   // userinfo_endpoint (OpenID Connect Core §5.3)
 	ChallengeMethods  []string // code_challenge_methods_supported (RFC 7636)
 	IssuerInResponse  bool     // authorization_response_iss_parameter_supported (RFC 9207)
 	MetadataDocuments bool     // client_id_metadata_document_supported
@@ -157,6 +159,11 @@ func (d *Discovery) Server(ctx context.Context, issuer string) (*Server, error) 
 
 // Document fetches one metadata document. The error is a *Failure.
 func (d *Discovery) Document(ctx context.Context, at string) ([]byte, error) {
+	return d.document(ctx, at, "")
+}
+
+// document sends an access token along, if there is one.
+func (d *Discovery) document(ctx context.Context, at, accessToken string) ([]byte, error) {
 	if err := CheckURL(at, d.AllowLoopback); err != nil {
 		return nil, notFound("the metadata's address is refused: " + err.Error())
 	}
@@ -168,6 +175,9 @@ func (d *Discovery) Document(ctx context.Context, at string) ([]byte, error) {
 	}
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("User-Agent", UserAgent)
+	if accessToken != "" {
+		r.Header.Set("Authorization", "Bearer "+accessToken)
+	}
 	resp, err := d.HTTP.RoundTrip(r)
 	if err != nil {
 		return nil, unreachable()
@@ -253,6 +263,7 @@ func parseServer(body []byte, issuer string) (*Server, *Failure) {
 	_ = text(members["registration_endpoint"], &s.RegistrationURL)
 	_ = text(members["revocation_endpoint"], &s.RevocationURL)
 	_ = text(members["jwks_uri"], &s.KeysURL)
+	_ = text(members["userinfo_endpoint"], &s.UserInfoURL)
 	s.ChallengeMethods = texts(members["code_challenge_methods_supported"])
 	s.IssuerInResponse = string(members["authorization_response_iss_parameter_supported"]) == "true"
 	s.MetadataDocuments = string(members["client_id_metadata_document_supported"]) == "true"

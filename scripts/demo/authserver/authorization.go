@@ -139,9 +139,12 @@ func (s *Server) idToken(g grant, nonce string) (string, error) {
 	s.mu.Lock()
 	key := s.keys[0]
 	s.mu.Unlock()
-	claims := map[string]any{"email": g.subject + "@example.com"}
-	if g.person != nil {
-		maps.Copy(claims, g.person.Claims)
+	claims := map[string]any{}
+	if s.options.UserInfoURL == "" {
+		claims["email"] = g.subject + "@example.com"
+		if g.person != nil {
+			maps.Copy(claims, g.person.Claims)
+		}
 	}
 	maps.Copy(claims, map[string]any{
 		"iss": s.options.Issuer, "sub": g.subject, "aud": g.client.ID, "iat": now.Unix(), "exp": now.Add(s.options.TokenLifetime).Unix(), "nonce": nonce,

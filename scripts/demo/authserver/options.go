@@ -47,6 +47,9 @@ type Options struct {
 	// MetadataDocuments accepts a URL as client_id and reads the client's metadata there
 	// (draft-ietf-oauth-client-id-metadata-document).
 	MetadataDocuments bool
+	// UserInfoURL is the userinfo_endpoint of the metadata, which somebody else serves; "": there is none. ID tokens then hold
+	// nothing of a person but the subject.
+	UserInfoURL string
 	// TrustedIssuers may vouch for subjects in jwt-bearer assertions (RFC 7523 §2.1) and token exchange (RFC 8693).
 	TrustedIssuers []TrustedIssuer
 	// Now is the clock; nil: time.Now.

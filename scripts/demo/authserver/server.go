@@ -253,6 +253,9 @@ func (s *Server) serveMetadata(w http.ResponseWriter, _ *http.Request) {
 		"authorization_response_iss_parameter_supported":   true,
 		"client_id_metadata_document_supported":            s.options.MetadataDocuments,
 	}
+	if s.options.UserInfoURL != "" {
+		metadata["userinfo_endpoint"] = s.options.UserInfoURL
+	}
 	if s.options.Registration {
 		metadata["registration_endpoint"] = s.options.Issuer + registrationPath
 	}
