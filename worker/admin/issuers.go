@@ -74,7 +74,8 @@ func (a *API) nameServers(ctx context.Context, grants []issuer.Grant, at string)
 			}
 			if id == "" {
 				path := at + "grants[" + strconv.Itoa(j) + "].servers[" + strconv.Itoa(n) + "]"
-				unknown = append(unknown, problem.Field{Path: path, Code: "unknown_server", Message: "There is no such server."})
+				unknown = append(unknown, problem.Field{Path: path, Code: "unknown_server", Message: "There is no server with this id or slug."})
+				continue
 			}
 			grant.Servers[n] = id
 		}
