@@ -20,7 +20,7 @@ func (s *Sessions) Try(r *http.Request, secret string) (*Principal, error) {
 	if foreignOrigin(r) {
 		return nil, csrfRejected()
 	}
-	if wait := s.tries.take(ClientIP(r), signInsPerMinute, time.Now()); wait > 0 {
+	if wait := s.tries.Take(ClientIP(r), signInsPerMinute); wait > 0 {
 		p := problem.New(http.StatusTooManyRequests, "rate_limited", "Too many attempts to sign in.")
 		p.RetryAfter = int(wait/time.Second) + 1
 		return nil, p

@@ -15,6 +15,7 @@ import (
 
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/ratelimit"
 	"github.com/grantway/grantway/worker/recall"
 	"github.com/grantway/grantway/worker/seal"
 )
@@ -79,7 +80,7 @@ type Sessions struct {
 	kv      platform.KV
 	ended   *recall.Cache[bool]
 	left    *recall.Cache[time.Time] // when a person last signed out everywhere
-	tries   limiter
+	tries   ratelimit.Buckets        // by address
 }
 
 // NewSessions makes the authenticator around keys.
@@ -88,6 +89,7 @@ func NewSessions(p platform.Platform, keys *Keys, keyring *seal.Keyring) *Sessio
 	return &Sessions{
 		Keys: keys, keyring: keyring, kv: p.KV(platform.Config),
 		ended: recall.New[bool](p.Background, times, 1024), left: recall.New[time.Time](p.Background, times, 1024),
+		tries: ratelimit.Buckets{Max: maxTries},
 	}
 }
 
@@ -126,8 +128,12 @@ func (s *Sessions) authenticate(r *http.Request) (*Principal, error) {
 	return p, nil
 }
 
-// signInsPerMinute bounds the attempts to sign in from one address, per instance.
-const signInsPerMinute = 20
+const (
+	// signInsPerMinute bounds the attempts to sign in from one address, per instance.
+	signInsPerMinute = 20
+	// maxTries bounds the addresses whose attempts an instance remembers.
+	maxTries = 4096
+)
 
 // SignIn makes a session for the key. Only keys that may look at the management
 // API sign in.

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/ratelimit"
 )
 
 // maxBuckets bounds the callers whose rate an instance remembers.
@@ -25,18 +25,12 @@ type Rate struct {
 
 	host    platform.Limiter
 	absent  atomic.Bool // the host has no such binding
-	mu      sync.Mutex
-	buckets map[string]*bucket
-}
-
-type bucket struct {
-	permits float64
-	at      time.Time
+	buckets ratelimit.Buckets
 }
 
 // NewRate makes a Rate. host may be nil.
 func NewRate(perMinute int, host platform.Limiter) *Rate {
-	r := &Rate{PerMinute: perMinute, host: host, buckets: map[string]*bucket{}}
+	r := &Rate{PerMinute: perMinute, host: host, buckets: ratelimit.Buckets{Max: maxBuckets}}
 	r.absent.Store(host == nil)
 	return r
 }
@@ -44,7 +38,7 @@ func NewRate(perMinute int, host platform.Limiter) *Rate {
 // Take takes one permit, or answers a 429 with Retry-After.
 func (r *Rate) Take(ctx context.Context, p *access.Principal) error {
 	if limit := r.limit(p); limit > 0 {
-		if wait := r.local(p.ID, float64(limit)); wait > 0 {
+		if wait := r.buckets.Take(p.ID, limit); wait > 0 {
 			return limited(wait)
 		}
 	}
@@ -66,7 +60,7 @@ func (r *Rate) TakeNow(p *access.Principal) bool {
 		return true
 	}
 	limit := r.limit(p)
-	return r.absent.Load() && (limit <= 0 || r.local(p.ID, float64(limit)) == 0)
+	return r.absent.Load() && (limit <= 0 || r.buckets.Take(p.ID, limit) == 0)
 }
 
 // Return gives back a permit that TakeNow has taken.
@@ -74,11 +68,7 @@ func (r *Rate) Return(p *access.Principal) {
 	if r == nil {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if b := r.buckets[p.ID]; b != nil {
-		b.permits++
-	}
+	r.buckets.Return(p.ID)
 }
 
 func (r *Rate) limit(p *access.Principal) int {
@@ -92,41 +82,4 @@ func limited(wait time.Duration) *problem.Problem {
 	p := problem.New(http.StatusTooManyRequests, "rate_limited", "This access key has used up its requests per minute.")
 	p.RetryAfter = max(1, int(math.Ceil(wait.Seconds())))
 	return p
-}
-
-// local answers how long the caller has to wait, 0 for a permit.
-func (r *Rate) local(id string, perMinute float64) time.Duration {
-	now := time.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	b := r.buckets[id]
-	if b == nil {
-		if len(r.buckets) >= maxBuckets {
-			r.sweep(now)
-		}
-		b = &bucket{perMinute, now}
-		r.buckets[id] = b
-	}
-	b.permits = min(perMinute, b.permits+now.Sub(b.at).Minutes()*perMinute)
-	b.at = now
-	if b.permits < 1 {
-		return time.Duration((1 - b.permits) / perMinute * float64(time.Minute))
-	}
-	b.permits--
-	return 0
-}
-
-// sweep forgets callers whose bucket is full again, and any one if all are busy.
-func (r *Rate) sweep(now time.Time) {
-	for id, b := range r.buckets {
-		if now.Sub(b.at) >= time.Minute {
-			delete(r.buckets, id)
-		}
-	}
-	for id := range r.buckets {
-		if len(r.buckets) < maxBuckets {
-			return
-		}
-		delete(r.buckets, id)
-	}
 }
