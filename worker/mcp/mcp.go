@@ -19,6 +19,7 @@ import (
 	"github.com/grantway/grantway/worker/metrics"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/registry"
+	"github.com/grantway/grantway/worker/resource"
 )
 
 // Limits of the endpoints.
@@ -93,7 +94,7 @@ func New(c Config) *Handler {
 
 // ServeHTTP serves an MCP request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ref, ok := reference(r.URL.Path)
+	ref, ok := resource.ServerOf(r.URL.Path)
 	if !ok {
 		h.fail(w, r, nil, errNotFound)
 		return
@@ -129,19 +130,4 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.pass(w, r, upstream.Target{Record: rec, Caller: caller})
-}
-
-// reference takes the server out of /mcp/{server} or /{server}/mcp; "" for /mcp.
-func reference(path string) (string, bool) {
-	path = strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
-	head, rest, two := strings.Cut(path, "/")
-	switch {
-	case !two:
-		return "", head == "mcp"
-	case head == "mcp":
-		return rest, rest != "" && !strings.Contains(rest, "/")
-	case rest == "mcp":
-		return head, head != ""
-	}
-	return "", false
 }

@@ -51,20 +51,6 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-func TestReference(t *testing.T) {
-	for path, want := range map[string]string{
-		"/mcp": "", "/mcp/": "", "/mcp/demo": "demo", "/demo/mcp": "demo", "/mcp/demo/": "demo", "/mcp/a,b": "a,b", "/mcp/mcp": "mcp",
-	} {
-		got, ok := reference(path)
-		assert.True(t, ok, path)
-		assert.Equal(t, want, got, path)
-	}
-	for _, path := range []string{"/", "/demo", "/mcp/a/b", "/a/b/mcp", "//mcp"} {
-		_, ok := reference(path)
-		assert.False(t, ok, path)
-	}
-}
-
 func TestForwardedHeaders(t *testing.T) {
 	rec := &registry.Record{ForwardHeaders: []string{"authorization", "x-tenant", "Cookie", "X-Grantway-Key", "x-litellm-api-key", "Mcp-Session-Id", "Host", "Connection", "Accept-Encoding"}}
 	sent := http.Header{

@@ -55,7 +55,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path := strings.TrimPrefix(r.URL.EscapedPath(), WellKnown)
-	server, endpoint := serverOf(path)
+	server, endpoint := ServerOf(path)
 	if !endpoint && path != "" && path != "/" {
 		problem.Write(w, r, problem.New(http.StatusNotFound, "not_found", "No MCP endpoint has this path."))
 		return
@@ -125,7 +125,7 @@ func (g *Guard) Authenticate(r *http.Request) (*access.Principal, error) {
 // challenge answers the WWW-Authenticate of a refused request to an MCP endpoint, or
 // "" to leave it as it is.
 func (h *Handler) challenge(r *http.Request, pr *problem.Problem) string {
-	server, ok := serverOf(r.URL.Path)
+	server, ok := ServerOf(r.URL.Path)
 	own := pr.Header.Get("Www-Authenticate")
 	if !ok || own == "" {
 		return ""

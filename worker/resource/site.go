@@ -140,7 +140,7 @@ func (s *Site) Audiences(r *http.Request) []string {
 		return nil
 	}
 	out := []string{base, base + "/"}
-	switch server, ok := serverOf(r.URL.Path); {
+	switch server, ok := ServerOf(r.URL.Path); {
 	case !ok:
 	case server == "":
 		out = append(out, base+"/mcp")
@@ -150,9 +150,9 @@ func (s *Site) Audiences(r *http.Request) []string {
 	return out
 }
 
-// serverOf takes the server out of /mcp/{server} or /{server}/mcp; "" for /mcp. ok
-// false: it is not an MCP endpoint.
-func serverOf(path string) (server string, ok bool) {
+// ServerOf takes the server out of the path of an MCP endpoint, /mcp/{server} or /{server}/mcp; "" for
+// /mcp. ok false: it is no such path.
+func ServerOf(path string) (server string, ok bool) {
 	path = strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
 	head, rest, two := strings.Cut(path, "/")
 	switch {

@@ -76,3 +76,17 @@ func TestAudiences(t *testing.T) {
 		assert.Equal(t, want, s.Audiences(httptest.NewRequest("GET", "http://x"+path, nil)), path)
 	}
 }
+
+func TestServerOf(t *testing.T) {
+	for path, want := range map[string]string{
+		"/mcp": "", "/mcp/": "", "/mcp/demo": "demo", "/demo/mcp": "demo", "/mcp/demo/": "demo", "/mcp/a,b": "a,b", "/mcp/mcp": "mcp",
+	} {
+		got, ok := resource.ServerOf(path)
+		assert.True(t, ok, path)
+		assert.Equal(t, want, got, path)
+	}
+	for _, path := range []string{"/", "/demo", "/mcp/a/b", "/a/b/mcp", "//mcp"} {
+		_, ok := resource.ServerOf(path)
+		assert.False(t, ok, path)
+	}
+}
