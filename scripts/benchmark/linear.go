@@ -23,12 +23,12 @@ func linearMemory(ctx context.Context, config targetConfig, requests int) (befor
 		return 0, 0, err
 	}
 	address := strings.TrimPrefix(t.url, "http://")
-	l := load{address: address, request: callRequest(address, t.path, config.Key), connections: 8}
+	l := load{address: address, requests: [][]byte{callRequest(address, t.path, config.Key)}, connections: 8}
 	for _, step := range []struct {
 		requests int
 		into     *int64
 	}{{warmRequests, &before}, {requests, &after}} {
-		l.requests = step.requests
+		l.total = step.requests
 		if _, err := l.run(ctx); err != nil {
 			return 0, 0, err
 		}

@@ -18,12 +18,11 @@ import (
 
 // load is a closed loop: each connection sends its next request when it has the whole answer to the last one.
 type load struct {
-	address     string // host:port
-	request     []byte // a whole HTTP/1.1 request, sent as it is
+	address     string   // host:port
+	requests    [][]byte // whole HTTP/1.1 requests, sent as they are; connections take turns, and keep to one
 	connections int
-	warmup      time.Duration // not measured
 	duration    time.Duration
-	requests    int // stop after so many in all; 0: after duration
+	total       int // stop after so many in all; 0: after duration
 }
 
 // result of a load.
@@ -32,10 +31,14 @@ type result struct {
 	failures  int // answers without status 200, and broken connections
 	elapsed   time.Duration
 	latencies []time.Duration // sorted
+	processor time.Duration   // time of the target's processes meanwhile; 0: not looked at
 	failure   string          // the first one
 }
 
 func (r result) perSecond() float64 { return float64(r.requests) / r.elapsed.Seconds() }
+
+// processorPerRequest is the time of the target's processes.
+func (r result) processorPerRequest() time.Duration { return r.processor / time.Duration(r.requests) }
 
 // quantile by the nearest rank; 0 without answers.
 func (r result) quantile(q float64) time.Duration {
@@ -46,14 +49,7 @@ func (r result) quantile(q float64) time.Duration {
 }
 
 func (l load) run(ctx context.Context) (result, error) {
-	if l.warmup > 0 {
-		warm := l
-		warm.duration, warm.warmup, warm.requests = l.warmup, 0, 0
-		if _, err := warm.run(ctx); err != nil {
-			return result{}, err
-		}
-	}
-	if l.requests == 0 {
+	if l.total == 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, l.duration)
 		defer cancel()
@@ -64,14 +60,14 @@ func (l load) run(ctx context.Context) (result, error) {
 	begin := time.Now()
 	for i := range l.connections {
 		share := 0
-		if l.requests > 0 {
-			share = l.requests / l.connections
-			if i < l.requests%l.connections {
+		if l.total > 0 {
+			share = l.total / l.connections
+			if i < l.total%l.connections {
 				share++
 			}
 		}
 		group.Go(func() {
-			one := l.connection(ctx, share)
+			one := l.connection(ctx, l.requests[i%len(l.requests)], share)
 			mu.Lock()
 			defer mu.Unlock()
 			total.requests += one.requests
@@ -91,8 +87,8 @@ func (l load) run(ctx context.Context) (result, error) {
 	return total, nil
 }
 
-// connection sends share requests, or as many as fit before ctx ends.
-func (l load) connection(ctx context.Context, share int) (r result) {
+// connection sends a request share times, or as often as fits before ctx ends.
+func (l load) connection(ctx context.Context, request []byte, share int) (r result) {
 	var conn net.Conn
 	var reader *bufio.Reader
 	defer func() {
@@ -112,7 +108,7 @@ func (l load) connection(ctx context.Context, share int) (r result) {
 			reader = bufio.NewReaderSize(conn, 16<<10)
 		}
 		begin := time.Now()
-		status, keep, err := exchange(conn, reader, l.request)
+		status, keep, err := exchange(conn, reader, request)
 		switch {
 		case err != nil:
 			r.fail(err.Error())

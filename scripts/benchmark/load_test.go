@@ -35,7 +35,7 @@ func TestLoad(t *testing.T) {
 	}))
 	defer server.Close()
 	address := server.Listener.Addr().String()
-	got, err := load{address: address, request: callRequest(address, "/", "k"), connections: 3, requests: 100}.run(t.Context())
+	got, err := load{address: address, requests: [][]byte{callRequest(address, "/", "k")}, connections: 3, total: 100}.run(t.Context())
 	require.NoError(t, err)
 	assert.EqualValues(t, 100, served.Load())
 	assert.Equal(t, 75, got.requests)
@@ -49,7 +49,7 @@ func TestLoadWithoutServer(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	address := server.Listener.Addr().String()
 	server.Close()
-	_, err := load{address: address, request: callRequest(address, "/", "k"), connections: 1, requests: 2}.run(t.Context())
+	_, err := load{address: address, requests: [][]byte{callRequest(address, "/", "k")}, connections: 1, total: 2}.run(t.Context())
 	assert.ErrorContains(t, err, "refused")
 }
 

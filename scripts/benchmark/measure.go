@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/grantway/grantway/scripts/demo/authserver"
@@ -24,7 +23,13 @@ const (
 	plain    = "plain JavaScript on workerd"
 	resident = "Grantway on workerd"
 	stock    = "stock syumai shim on workerd"
+	// Rows of their own: calls in legacy sessions, one session per connection.
+	hostsimSessions  = "Grantway on hostsim, legacy sessions"
+	residentSessions = "Grantway on workerd, legacy sessions"
 )
+
+// sessionRows are the names of such rows, by target.
+var sessionRows = map[string]string{hostsim: hostsimSessions, resident: residentSessions}
 
 // names of the targets for --only.
 var shortNames = map[string]string{native: "native", hostsim: "hostsim", plain: "plain", resident: "resident", stock: "stock"}
@@ -34,7 +39,7 @@ var connectionCounts = []int{1, 8, 64}
 
 // report is what a run found.
 type report struct {
-	results map[string]map[int][]result // target, connections, rounds
+	results map[string]map[int][]result // row, connections, rounds
 	direct  []result                    // the upstream itself at one connection
 	memory  map[string][2]int64         // resident memory before and after the soak, in bytes
 	linear  [2]int64                    // linear memory of one instance before and after the soak, in bytes
@@ -148,6 +153,11 @@ func (r *report) startTargets(ctx context.Context, config targetConfig, data str
 		if err := t.callOnce(ctx, config); err != nil {
 			return targets, fmt.Errorf("%s: %w\n%s", t.name, err, t.log)
 		}
+		if sessionRows[t.name] != "" {
+			if err := t.openSessions(ctx, config.Key); err != nil {
+				return targets, fmt.Errorf("%w\n%s", err, t.log)
+			}
+		}
 	}
 	return targets, nil
 }
@@ -186,37 +196,45 @@ func freeAddress() (string, error) {
 
 func (r *report) throughput(ctx context.Context, config targetConfig, upstreamAddress string, targets []*target) error {
 	for round := range r.options.rounds {
-		one := func(name, address, path, key string, connections int) (result, error) {
-			l := load{address: address, request: callRequest(address, path, key), connections: connections, duration: r.options.duration}
+		one := func(name, address string, requests [][]byte, connections int, t *target) (result, error) {
+			l := load{address: address, requests: requests, connections: connections, duration: r.options.duration}
 			if round == 0 {
-				l.warmup = max(r.options.duration/3, time.Second)
+				warm := l
+				warm.duration = max(r.options.duration/3, time.Second)
+				if _, err := warm.run(ctx); err != nil {
+					return result{}, fmt.Errorf("%s, %d connections: %w", name, connections, err)
+				}
 			}
+			before := t.processorTime()
 			got, err := l.run(ctx)
 			if err != nil {
 				return got, fmt.Errorf("%s, %d connections: %w", name, connections, err)
 			}
-			fmt.Printf("round %d  %-30s c=%-3d %8.0f/s  p50 %s  p99 %s  %d failed %s\n", round+1, name, connections, got.perSecond(),
+			got.processor = t.processorTime() - before
+			fmt.Printf("round %d  %-36s c=%-3d %8.0f/s  p50 %s  p99 %s  %d failed %s\n", round+1, name, connections, got.perSecond(),
 				milliseconds(got.quantile(0.5)), milliseconds(got.quantile(0.99)), got.failures, got.failure)
 			return got, nil
 		}
 		for _, connections := range connectionCounts {
 			if connections == 1 {
 				// The upstream only looks at the shape of the token.
-				got, err := one("upstream, direct", upstreamAddress, "/mcp", "eyJ", 1)
+				got, err := one("upstream, direct", upstreamAddress, [][]byte{callRequest(upstreamAddress, "/mcp", "eyJ")}, 1, nil)
 				if err != nil {
 					return err
 				}
 				r.direct = append(r.direct, got)
 			}
 			for _, t := range targets {
-				got, err := one(t.name, strings.TrimPrefix(t.url, "http://"), t.path, config.Key, connections)
-				if err != nil {
-					return fmt.Errorf("%w\n%s", err, t.log)
+				for _, row := range t.rows(config.Key) {
+					got, err := one(row.name, t.address(), row.requests, connections, t)
+					if err != nil {
+						return fmt.Errorf("%w\n%s", err, t.log)
+					}
+					if r.results[row.name] == nil {
+						r.results[row.name] = make(map[int][]result)
+					}
+					r.results[row.name][connections] = append(r.results[row.name][connections], got)
 				}
-				if r.results[t.name] == nil {
-					r.results[t.name] = make(map[int][]result)
-				}
-				r.results[t.name][connections] = append(r.results[t.name][connections], got)
 			}
 		}
 	}
@@ -236,8 +254,7 @@ func (r *report) soak(ctx context.Context, config targetConfig, targets []*targe
 		if err != nil {
 			return err
 		}
-		address := strings.TrimPrefix(t.url, "http://")
-		l := load{address: address, request: callRequest(address, t.path, config.Key), connections: 8, requests: r.options.soak}
+		l := load{address: t.address(), requests: [][]byte{callRequest(t.address(), t.path, config.Key)}, connections: 8, total: r.options.soak}
 		got, err := l.run(ctx)
 		if err != nil {
 			return err

@@ -48,7 +48,7 @@ func (r *report) quantile(results []result, q float64) time.Duration {
 }
 
 func (r *report) order() (names []string) {
-	for _, name := range []string{native, hostsim, plain, resident, stock} {
+	for _, name := range []string{native, hostsim, hostsimSessions, plain, resident, residentSessions, stock} {
 		if r.results[name] != nil {
 			names = append(names, name)
 		}
@@ -94,6 +94,7 @@ func (r *report) markdown() string {
 		b.WriteByte('\n')
 	}
 	fmt.Fprintf(&b, "\nFailed requests in all of it: %d.\n\n", failures)
+	r.writeProcessorTime(&b)
 	r.writeTargets(&b)
 	if len(r.figures) > 0 {
 		fmt.Fprintf(&b, "\nThe token engine on hostsim, %d instances, demo authorization server and MCP server\n\n| what | promise | seen | |\n|---|---|---|---|\n", figureInstances)
@@ -108,6 +109,23 @@ func (r *report) markdown() string {
 	return b.String()
 }
 
+// writeProcessorTime tells what a request costs, which other programs on the machine change less than what they leave of it.
+func (r *report) writeProcessorTime(b *strings.Builder) {
+	b.WriteString("Processor time of the target's processes per request\n\n| target |")
+	for _, c := range connectionCounts {
+		fmt.Fprintf(b, " %d connections |", c)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(connectionCounts)) + "\n")
+	for _, name := range r.order() {
+		fmt.Fprintf(b, "| %s |", name)
+		for _, c := range connectionCounts {
+			fmt.Fprintf(b, " %d µs |", median(each(r.results[name][c], result.processorPerRequest)).Microseconds())
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteByte('\n')
+}
+
 // writeTargets compares with the aims of the design.
 func (r *report) writeTargets(b *strings.Builder) {
 	b.WriteString("| what | aim | measured |\n|---|---|---|\n")
@@ -118,7 +136,9 @@ func (r *report) writeTargets(b *strings.Builder) {
 	}
 	ratio("Grantway on workerd : stock syumai shim, same module", "≥ 10", resident, stock)
 	ratio("Grantway on workerd : plain JavaScript on workerd", "≥ 0.8", resident, plain)
+	ratio("the same, legacy sessions", "≥ 0.8", residentSessions, plain)
 	ratio("Grantway on hostsim : native Go proxy", "≥ 0.5", hostsim, native)
+	ratio("the same, legacy sessions", "≥ 0.5", hostsimSessions, native)
 	if one := r.results[hostsim][1]; one != nil {
 		fmt.Fprintf(b, "| latency that hostsim adds to the upstream at one connection, p50 / p99 | ≤ 0.3 ms / ≤ 1 ms | %s / %s |\n",
 			milliseconds(r.quantile(one, 0.5)-r.quantile(r.direct, 0.5)), milliseconds(r.quantile(one, 0.99)-r.quantile(r.direct, 0.99)))

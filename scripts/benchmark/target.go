@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,7 +43,12 @@ type target struct {
 	path    string // of the MCP endpoint
 	process *exec.Cmd
 	log     *bytes.Buffer
+	// sessions are requests of legacy clients, each in a session of its own; none where these are not measured.
+	sessions [][]byte
 }
+
+// address is host:port.
+func (t *target) address() string { return strings.TrimPrefix(t.url, "http://") }
 
 // start runs a command and waits for its ready line.
 func start(ctx context.Context, name string, config targetConfig, command ...string) (*target, error) {
@@ -130,9 +136,47 @@ func (t *target) register(config targetConfig) error {
 
 // callOnce calls the tool of the measurements.
 func (t *target) callOnce(ctx context.Context, config targetConfig) error {
-	address := strings.TrimPrefix(t.url, "http://")
-	_, err := load{address: address, request: callRequest(address, t.path, config.Key), connections: 1, requests: 1}.run(ctx)
+	_, err := load{address: t.address(), requests: [][]byte{callRequest(t.address(), t.path, config.Key)}, connections: 1, total: 1}.run(ctx)
 	return err
+}
+
+// row is one line of the report: requests to a target.
+type row struct {
+	name     string
+	requests [][]byte
+}
+
+func (t *target) rows(key string) []row {
+	rows := []row{{t.name, [][]byte{callRequest(t.address(), t.path, key)}}}
+	if len(t.sessions) > 0 {
+		rows = append(rows, row{sessionRows[t.name], t.sessions})
+	}
+	return rows
+}
+
+// openSessions opens a session for each connection of the measurements.
+func (t *target) openSessions(ctx context.Context, key string) error {
+	const initialize = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}`
+	for range slices.Max(connectionCounts) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url+t.path, strings.NewReader(initialize))
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Authorization", "Bearer "+key)
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Accept", "application/json, text/event-stream")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		response.Body.Close()
+		session := response.Header.Get("Mcp-Session-Id")
+		if response.StatusCode != http.StatusOK || session == "" {
+			return fmt.Errorf("%s: no session: status %d", t.name, response.StatusCode)
+		}
+		t.sessions = append(t.sessions, sessionCallRequest(t.address(), t.path, key, session))
+	}
+	return nil
 }
 
 // stop ends the target and its children.
@@ -155,9 +199,42 @@ func (t *target) stop() {
 // residentMemory of the target's largest process, in bytes.
 func (t *target) residentMemory() (int64, error) {
 	var largest int64
+	for _, fields := range t.processes() {
+		largest = max(largest, number(fields, statResident)*int64(os.Getpagesize()))
+	}
+	if largest == 0 {
+		return 0, errors.New("no process of the target is left")
+	}
+	return largest, nil
+}
+
+// processorTime that the target's processes have used so far, in user mode and in the kernel; 0 for a nil target.
+func (t *target) processorTime() time.Duration {
+	if t == nil {
+		return 0
+	}
+	var ticks int64
+	for _, fields := range t.processes() {
+		ticks += number(fields, statUser) + number(fields, statSystem)
+	}
+	return time.Duration(ticks) * time.Second / ticksPerSecond
+}
+
+// Places in what processes answers. proc(5) counts from 1 and has pid and name before them.
+const (
+	statGroup    = 5 - 3
+	statUser     = 14 - 3
+	statSystem   = 15 - 3
+	statResident = 24 - 3 // in pages
+	// ticksPerSecond is the unit of processor times: USER_HZ, the same on every Linux.
+	ticksPerSecond = 100
+)
+
+// processes answers the fields of /proc/PID/stat after the name, for each process of the target.
+func (t *target) processes() (all [][]string) {
 	entries, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
-		return 0, err
+		panic(err) // the pattern is good
 	}
 	for _, entry := range entries {
 		stat, err := os.ReadFile(entry)
@@ -165,19 +242,17 @@ func (t *target) residentMemory() (int64, error) {
 			continue // it has ended
 		}
 		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		// proc(5): after the name come state, ppid, pgrp; rss in pages is field 24 of the line.
-		if len(fields) < 22 || fields[2] != strconv.Itoa(t.process.Process.Pid) {
-			continue
-		}
-		pages, err := strconv.ParseInt(fields[21], 10, 64)
-		if err == nil {
-			largest = max(largest, pages*int64(os.Getpagesize()))
+		if len(fields) > statResident && fields[statGroup] == strconv.Itoa(t.process.Process.Pid) {
+			all = append(all, fields)
 		}
 	}
-	if largest == 0 {
-		return 0, errors.New("no process of the target is left")
-	}
-	return largest, nil
+	return all
+}
+
+// number of a field, 0 for what is none.
+func number(fields []string, at int) int64 {
+	n, _ := strconv.ParseInt(fields[at], 10, 64)
+	return n
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
