@@ -98,7 +98,6 @@ func TestLegacyNotForwarded(t *testing.T) {
 		"a tool that is not allowed":         {"/mcp/restricted", legacyCall, legacyHeaders(f.key, "2025-06-18", "")},
 		"headers of the client":              {"/mcp/listing", legacyCall, legacyHeaders(f.key, "2025-06-18", "")},
 		"several servers":                    {"/mcp/m2m,static", legacyCall, headers},
-		"a session at all servers":           {"/mcp/static", legacyCall, legacyHeaders(f.key, "2025-06-18", f.initialize(f.key, "/mcp", ""))},
 		"a session that the gateway bridges": {"/mcp/static", legacyCall, legacyHeaders(f.key, "2025-06-18", bridged)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -315,8 +315,11 @@ func FuzzForward(f *testing.F) {
 			return
 		}
 		headers := [][2]string{
-			{"Authorization", "Bearer " + w.key}, {"Content-Type", "application/json"}, {"Accept", accept}, {"Mcp-Protocol-Version", version},
+			{"Authorization", "Bearer " + w.key}, {"Content-Type", "application/json"}, {"Accept", accept},
 			{"X-Request-Id", "r-1"}, {name, value},
+		}
+		if version != "" {
+			headers = append(headers, [2]string{"Mcp-Protocol-Version", version})
 		}
 		if tool != "" {
 			headers = append(headers, [2]string{"Mcp-Method", "tools/call"}, [2]string{"Mcp-Name", tool})
@@ -331,7 +334,7 @@ func FuzzForward(f *testing.F) {
 			return
 		}
 		out.Forwarded.Kept()
-		w.t = t
+		w.t, w.network.session = t, out.Swap.Theirs // another one's answer is not passed on
 		w.same(path, body, headers, out)
 	})
 }
