@@ -123,7 +123,7 @@ func TestClientLeavesForward(t *testing.T) {
 			path := query("/forward", "url", network.URL, "method", "POST", "timeout", "10000")
 			request, err := http.NewRequestWithContext(ctx, "POST", p.URL()+path, body("x"))
 			require.NoError(t, err)
-			left := make(chan struct{})
+			stay, left := make(chan struct{}), make(chan struct{})
 			go func() {
 				defer close(left)
 				response, err := p.client.Do(request)
@@ -131,6 +131,7 @@ func TestClientLeavesForward(t *testing.T) {
 					return
 				}
 				_, _ = bufio.NewReader(response.Body).ReadString('\n')
+				<-stay
 				leave()
 				_ = response.Body.Close()
 			}()
@@ -140,6 +141,7 @@ func TestClientLeavesForward(t *testing.T) {
 			} else {
 				assert.Equal(t, before, p.counters(t).Passed, "the guest hears of a stream at its end")
 			}
+			close(stay)
 			<-left
 			select {
 			case <-closed:
