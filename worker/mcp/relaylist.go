@@ -74,8 +74,8 @@ func (h *Handler) relayStream(w http.ResponseWriter, r *http.Request, t upstream
 		if bytes.Contains(e.Data, []byte("list_changed")) && jsonrpc.Scan(e.Data, &m) == nil {
 			h.Lists.Heard(r.Context(), t, &m)
 		}
-		if !filter {
-			continue
+		if !filter || (e.Type != "" && e.Type != "message") {
+			continue // with filter, what is no message of MCP (a ping of the server's own) is left out
 		}
 		data := e.Data
 		if len(data) > 0 {
