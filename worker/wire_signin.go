@@ -22,9 +22,9 @@ func (g *Gateway) newSignIn() *signin.Handler {
 		}
 		return s.Since, nil
 	}
-	return &signin.Handler{Config: signin.Config{
+	return signin.New(signin.Config{
 		Crypto: g.platform.Crypto(), Keyring: g.keyring, Keys: g.identity.keys, Discovery: g.interactive.Discovery, Endpoint: g.interactive.Endpoint,
 		Welcome: g.interactive.Welcome, Fail: g.interactive.SignInFailed, IsPage: interactive.IsPage,
 		Sessions: g.sessions, Provider: provider, Base: g.identity.site.Base, Audit: g.trail.audit.Record, Log: g.platform.Log(),
-	}}
+	}, g.platform.Background)
 }

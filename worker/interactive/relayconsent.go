@@ -140,6 +140,8 @@ func (h *Handler) consentHalf(r *http.Request) string {
 	return random()
 }
 
+// consentCookie keeps the browser's half. It is Lax, so that it comes along when a client's page
+// leads here and is not replaced by another; a form of another site does not bring it.
 func (h *Handler) consentCookie(r *http.Request, value string) *http.Cookie {
 	c := &http.Cookie{Name: "grantway_consent", Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(relayTicketLife / time.Second)}
 	if h.Sessions.Secure(r) {

@@ -34,6 +34,7 @@ import (
 	"github.com/grantway/grantway/worker/oauth"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
+	"github.com/grantway/grantway/worker/recall"
 	"github.com/grantway/grantway/worker/registry"
 	"github.com/grantway/grantway/worker/seal"
 )
@@ -68,7 +69,16 @@ type Config struct {
 }
 
 // Handler serves the three paths.
-type Handler struct{ Config }
+type Handler struct {
+	Config
+	metadata *recall.Cache[metadata] // by issuer
+}
+
+// New makes a Handler. background runs a function beside the request that began it and beyond
+// its end (platform.Platform has it).
+func New(c Config, background func(context.Context, func(context.Context))) *Handler {
+	return &Handler{c, recall.New[metadata](background, metadataTimes, 1)}
+}
 
 // under is a sign-in under way.
 type under struct {
@@ -121,25 +131,6 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(b)
 	return nil
-}
-
-func (h *Handler) provider(ctx context.Context) (*issuer.SignIn, *oauth.Server, error) {
-	s, err := h.Provider(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	if s == nil {
-		return nil, nil, problem.New(http.StatusNotFound, "sign_in_disabled", "No identity provider is configured: sign in with an access key.")
-	}
-	m, err := h.Discovery.Server(ctx, s.Issuer)
-	if err != nil {
-		f := oauth.FailureOf(err)
-		return nil, nil, f.Problem(f.RetryAfter)
-	}
-	if err := oauth.CheckURL(m.AuthorizationURL, h.Discovery.AllowLoopback); err != nil || m.KeysURL == "" {
-		return nil, nil, problem.New(http.StatusBadGateway, "discovery_failed", "The identity provider's metadata has no usable authorization_endpoint or jwks_uri.")
-	}
-	return s, m, nil
 }
 
 func (h *Handler) redirectURI(r *http.Request) string {
