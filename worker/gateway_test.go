@@ -324,4 +324,7 @@ func TestBrowsers(t *testing.T) {
 	assert.Equal(t, "http://localhost:6274", resp.Header.Get("Access-Control-Allow-Origin"))
 	assert.Contains(t, resp.Header.Get("Access-Control-Allow-Headers"), "mcp-param-region")
 	assert.NotContains(t, resp.Header.Get("Access-Control-Allow-Headers"), "x-other")
+	for _, name := range []string{"Authorization", "X-Grantway-Key", "X-Litellm-Api-Key", "X-Grantway-Servers", "X-Mcp-Servers"} { // every way to say who calls, and whom
+		assert.Contains(t, resp.Header.Get("Access-Control-Allow-Headers"), name)
+	}
 }

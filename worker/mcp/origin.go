@@ -78,7 +78,7 @@ func loopback(host string) bool {
 func preflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", "POST, GET, DELETE")
-	allowed := "Authorization, X-Grantway-Key, X-Grantway-Servers, Content-Type, Accept, Mcp-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID, Traceparent, Tracestate"
+	allowed := "Authorization, X-Grantway-Key, X-Litellm-Api-Key, X-Grantway-Servers, X-Mcp-Servers, Content-Type, Accept, Mcp-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID, Traceparent, Tracestate"
 	for name := range strings.SplitSeq(r.Header.Get("Access-Control-Request-Headers"), ",") {
 		if name = strings.TrimSpace(name); len(name) > 10 && strings.EqualFold(name[:10], "Mcp-Param-") && token(name) {
 			allowed += ", " + name

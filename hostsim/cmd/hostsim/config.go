@@ -59,7 +59,7 @@ func checkSettings(ctx context.Context, gateway http.Handler) error {
 	var out struct {
 		Error apiError `json:"error"`
 	}
-	status, err := ask(ctx, gateway, http.MethodGet, "/v1/session", "", nil, &out)
+	status, err := ask(ctx, gateway, http.MethodGet, "/", "", nil, &out) // nothing is there, so nobody is refused
 	if err == nil && status == http.StatusServiceUnavailable && out.Error.Code == "misconfigured" {
 		return errors.New(out.Error.Message)
 	}
