@@ -12,7 +12,7 @@ import (
 )
 
 // patience is how long a test waits for what must come, on a machine that may be busy.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // waitFor waits for a state that another goroutine brings about.
 func waitFor(t *testing.T, reached func() bool) {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { api, behindProxy, registerClient, startBrowser, startWorld } from "./world.mjs";
+import { api, behindProxy, PATIENCE_MS, registerClient, startBrowser, startWorld } from "./world.mjs";
 
 let world, browser, provider;
 
@@ -130,7 +130,7 @@ test("signing out everywhere ends the session of the other browser too", async (
   await one.page.getByRole("menuitem", { name: "Sign out everywhere" }).click();
   await one.page.getByRole("heading", { name: "Sign in to Grantway" }).waitFor();
   const ended = two.page.getByRole("heading", { name: "Sign in to Grantway" });
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + PATIENCE_MS;
   do await two.page.reload();
   while (
     !(await ended
@@ -150,7 +150,7 @@ test("another provider, or none, ends the sessions that it made, and the page as
   await heading(page).waitFor();
   await configure({ name_claim: "sub" });
   const dialog = page.getByRole("dialog", { name: "Your session has ended" });
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + PATIENCE_MS;
   do
     await page
       .getByRole("navigation")

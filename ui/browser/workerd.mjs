@@ -13,9 +13,9 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const packages = join(root, "wasm/shim/node_modules");
 
 /** wrangler bundles and starts workerd in this time. */
-const START_MS = 120_000;
+const START_MS = 300_000;
 /** It ends in this time after SIGINT. */
-const STOP_MS = 15_000;
+const STOP_MS = 60_000;
 
 export async function startWorkerd() {
   const folder = mkdtempSync(join(tmpdir(), "grantway-workerd-"));

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -17,19 +17,24 @@ import { watch } from "./watch.mjs";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The longest start: the first one compiles the module. */
-const START_MS = 180_000;
+const START_MS = 300_000;
 /** The longest wait for something to appear on a page, on a machine that is busy with other things. */
-const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 120_000;
 
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
+/**
+ * A port that is free, and that stays so until it is used: it is below those that systems give to who asks for any (from
+ * 32768 on Linux, from 49152 elsewhere).
+ */
+async function freePort() {
+  for (;;) {
+    const port = randomInt(20_000, 32_768);
+    const free = await new Promise((resolve) => {
+      const server = createServer();
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 /** Starts a program and waits until its output matches. */

@@ -60,7 +60,7 @@ func (o *output) String() string {
 }
 
 // patience is how long a test waits for what must come, on a machine that may be busy.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // served is a running serve command.
 type served struct {
