@@ -12,6 +12,17 @@ require_node() {
   [ "$major" -ge 20 ] || { echo "Node.js is missing or old: install Node.js 20 or newer from https://nodejs.org/" >&2; exit 1; }
 }
 
+# download COMMAND…: runs what fetches something, up to three times, for a network may fail for a moment.
+download() {
+  local attempt
+  for attempt in 1 2 3; do
+    "$@" && return
+    echo "Attempt $attempt of 3 failed: $*" >&2
+    [ "$attempt" -eq 3 ] || sleep $((attempt * 5))
+  done
+  return 1
+}
+
 # require_debian COMMAND PACKAGE…: install the packages unless the command is there.
 require_debian() {
   local command=$1 sudo=()
@@ -29,7 +40,8 @@ require_debian() {
     sudo=(sudo -n)
   fi
   echo "Installing $* …"
-  "${sudo[@]}" apt-get update -qq >/dev/null && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null ||
+  download "${sudo[@]}" apt-get update -qq >/dev/null &&
+    download "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null ||
     { echo "$command is missing and could not be installed: run  apt-get install -y $*" >&2; exit 1; }
 }
 
@@ -38,6 +50,8 @@ npm_install() {
   local lock=$1/package-lock.json installed=$1/node_modules/.installed-lock.json
   if ! cmp -s "$lock" "$installed"; then
     echo "Installing the packages of $1 …"
-    npm --prefix "$1" ci --no-audit --no-fund --loglevel=error >/dev/null && cp "$lock" "$installed"
+    download npm --prefix "$1" ci --no-audit --no-fund --loglevel=error >/dev/null ||
+      { echo "The packages of $1 could not be installed: see npm's errors above" >&2; return 1; }
+    cp "$lock" "$installed"
   fi
 }
