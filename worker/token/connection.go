@@ -183,7 +183,7 @@ func (e *Engine) Connect(ctx context.Context, rec *registry.Record, c Connection
 	}
 	t := connectionTarget(rec, p.grant, p.origin, c.Subject)
 	v := storedOf(tok, 0, CauseConnect)
-	return e.changeConnection(ctx, t, "connect", connectRequest{Connection: c, Token: v, Origin: t.origin, Epoch: t.epoch})
+	return e.changeConnection(ctx, t, "connect", connectRequest{Connection: c, Token: v})
 }
 
 // Disconnect forgets a subject's connection and voids its token. It answers the
@@ -197,7 +197,7 @@ func (e *Engine) Disconnect(ctx context.Context, rec *registry.Record, subject s
 	if err != nil || old == nil {
 		return nil, err
 	}
-	return old, e.changeConnection(ctx, t, "disconnect", connectRequest{Connection: Connection{Subject: subject}, Origin: t.origin})
+	return old, e.changeConnection(ctx, t, "disconnect", connectRequest{Connection: Connection{Subject: subject}})
 }
 
 // WantScopes remembers scopes that the upstream asked for, so that the next
@@ -205,7 +205,7 @@ func (e *Engine) Disconnect(ctx context.Context, rec *registry.Record, subject s
 // It answers false if the person was asked for all of them already: asking again would
 // not end.
 func (e *Engine) wantScopes(ctx context.Context, t *target, scopes []string) (bool, error) {
-	a, err := e.tellConnection(ctx, t, "want", connectRequest{Connection: Connection{Subject: t.subject, Wanted: scopes}, Origin: t.origin})
+	a, err := e.tellConnection(ctx, t, "want", connectRequest{Connection: Connection{Subject: t.subject, Wanted: scopes}})
 	return a.Wants, err
 }
 
@@ -302,10 +302,12 @@ type connectRequest struct {
 	Connection Connection `json:"connection"`
 	Token      stored     `json:"token"`
 	Origin     string     `json:"origin"`
+	Server     string     `json:"server"` // slug, for the log
 	Epoch      int64      `json:"epoch,omitempty"`
 }
 
 func (e *Engine) tellConnection(ctx context.Context, t *target, action string, req connectRequest) (a purgeAnswer, err error) {
+	req.Origin, req.Server, req.Epoch = t.origin, t.rec.Slug, t.epoch
 	body, err := json.Marshal(req)
 	if err != nil {
 		return a, err
@@ -352,8 +354,8 @@ func (e *Engine) serveConnection(ctx context.Context, a platform.Actor, action s
 		default:
 			st.void()
 			v := req.Token
-			v.Generation = st.Generation
 			st.Epoch, st.Voided = max(st.Epoch, req.Epoch), false
+			v.Generation, v.Epoch = st.Generation, st.Epoch
 			st.Sealed, st.Fingerprint, st.Scope = e.store.seal(&v, t), fingerprintOf(v.Token), v.Scope
 			st.IssuedAt, st.ExpiresAt, st.Cause, st.SecretUsed = v.IssuedAt, v.ExpiresAt, v.Cause, v.SecretUsed
 			if err := e.keepConnection(st, a.Name, &req.Connection); err != nil {
@@ -367,9 +369,7 @@ func (e *Engine) serveConnection(ctx context.Context, a platform.Actor, action s
 	}
 	if action != "want" {
 		// The store's copy is of the old connection; the object has the new token.
-		if err := e.store.bury(ctx, t, st.Generation); err != nil {
-			e.count.degraded("kv")
-		}
+		e.entomb(ctx, t, st.Generation, req.Server)
 	}
 	return &purgeAnswer{Generation: st.Generation, Wants: wants}, nil
 }

@@ -40,7 +40,27 @@ func (f *found) target(rec *registry.Record, g oauth.Grant, origin string) *targ
 // remembers both for GRANTWAY_METADATA_LIFE_SECONDS. While a renewal fails because the
 // metadata is out of reach, what was found before is used on.
 func (e *Engine) find(ctx context.Context, p *plan) (*found, error) {
+	for range maxRounds {
+		f := e.finding(ctx, p)
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, canceled(ctx)
+		}
+		switch {
+		case f.err == nil:
+			return f, nil
+		case !errors.Is(f.err, errBrokenOff):
+			return nil, oauth.FailureOf(f.err).Problem(time.Until(f.until))
+		}
+	}
+	return nil, oauth.FailureOf(errBrokenOff).Problem(0)
+}
+
+// finding joins the look under way, or what it has brought, or begins one.
+func (e *Engine) finding(ctx context.Context, p *plan) *found {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	f := p.found
 	if f == nil || f.over() {
 		old := f
@@ -48,7 +68,14 @@ func (e *Engine) find(ctx context.Context, p *plan) (*found, error) {
 		p.found = f
 		e.platform.Background(ctx, func(ctx context.Context) {
 			defer close(f.done)
-			f.err = errors.New("token: discovery broke off")
+			if ctx.Err() != nil { // the request that began it is no more
+				f.err = errBrokenOff
+				p.mu.Lock()
+				p.found = old
+				p.mu.Unlock()
+				return
+			}
+			f.err = errors.New("token: discovery ended early")
 			f.err = e.look(ctx, p, f)
 			f.until = time.Now().Add(e.settings.MetadataLife)
 			if f.err == nil {
@@ -62,16 +89,7 @@ func (e *Engine) find(ctx context.Context, p *plan) (*found, error) {
 			}
 		})
 	}
-	p.mu.Unlock()
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return nil, canceled(ctx)
-	}
-	if f.err != nil {
-		return nil, oauth.FailureOf(f.err).Problem(time.Until(f.until))
-	}
-	return f, nil
+	return f
 }
 
 func (f *found) over() bool {

@@ -81,9 +81,16 @@ func (e *Engine) withoutMinter(ctx context.Context, s *slot, t *target, why Caus
 	s.mu.Unlock()
 	v := storedOf(tok, generation, why)
 	v.Epoch = t.epoch
-	if err := e.store.put(ctx, t, e.store.seal(&v, t), tok.ExpiresAt); err != nil {
-		e.count.degraded("kv")
-	}
+	e.platform.Background(ctx, func(ctx context.Context) { // nobody waits for KV
+		e.share(ctx, t, e.store.seal(&v, t), tok.ExpiresAt, t.rec.Slug, func() int64 {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.generation > v.Generation {
+				return s.generation
+			}
+			return 0
+		})
+	})
 	return newEntry(v, "local", time.Now(), e.settings), nil
 }
 

@@ -69,7 +69,7 @@ func newFlights() *flights { return &flights{m: map[string]*mintFlight{}} }
 
 var (
 	errPurgedMeanwhile = errors.New("token: purged while it was minted")
-	errBrokenOff       = errors.New("token: the mint broke off")
+	errBrokenOff       = errors.New("token: the work broke off with the request that began it")
 	errDecidedBefore   = errors.New("token: another mint ended before this one began")
 )
 
@@ -183,12 +183,11 @@ func (s *minterState) failureAnswer() *mintAnswer {
 func (e *Engine) decide(st *minterState, req *mintRequest, now time.Time) *mintAnswer {
 	ms := now.UnixMilli()
 	life := time.Duration(st.ExpiresAt-st.IssuedAt) * time.Millisecond
-	ahead := time.UnixMilli(st.IssuedAt).Sub(now) > e.settings.ClockTolerance
-	alive := st.Sealed != nil && ms < st.ExpiresAt && !ahead
+	alive := st.Sealed != nil && ms < st.ExpiresAt && !e.ahead(now, st.IssuedAt)
 	usable := alive && ms < st.IssuedAt+usableFor(life, e.settings).Milliseconds()
 	other := st.Fingerprint != req.Have
 	token := &mintAnswer{Generation: st.Generation, Sealed: st.Sealed}
-	waiting := st.Failure != nil && ms < st.NotBefore
+	waiting := st.Failure != nil && ms < st.NotBefore && !e.ahead(now, st.FailedAt)
 	switch req.Cause {
 	case CauseRefresh:
 		if waiting && st.Failure.RetryAfter > 0 {
@@ -199,7 +198,7 @@ func (e *Engine) decide(st *minterState, req *mintRequest, now time.Time) *mintA
 		if usable && other {
 			return token
 		}
-		if wait := e.refusalPause(st.Refusals); !waiting && st.Refusals > 0 && now.Sub(time.UnixMilli(st.RefusedAt)) < wait {
+		if wait := e.refusalPause(st.Refusals); !waiting && st.Refusals > 0 && now.Sub(time.UnixMilli(st.RefusedAt)) < wait && !e.ahead(now, st.RefusedAt) {
 			return &mintAnswer{Generation: st.Generation, NotBefore: st.RefusedAt + wait.Milliseconds(), Failure: &oauth.Failure{
 				Class: oauth.Rejected, Code: codeUpstreamRefuses, Message: "The upstream refuses access tokens, new ones too: check scopes, audience and upstream_resource.",
 			}}
@@ -226,6 +225,12 @@ func (e *Engine) decide(st *minterState, req *mintRequest, now time.Time) *mintA
 		answer.Sealed = st.Sealed
 	}
 	return answer
+}
+
+// ahead says whether a time of the past lies in the future: the clock was set back since, and
+// nobody knows how long ago it was.
+func (e *Engine) ahead(now time.Time, ms int64) bool {
+	return time.UnixMilli(ms).Sub(now) > e.settings.ClockTolerance
 }
 
 // refusalPause is the shortest time between two mints that the upstream's refusals
@@ -272,6 +277,9 @@ func (e *Engine) flyMint(ctx context.Context, a platform.Actor, req *mintRequest
 				e.mints.mu.Unlock()
 				close(fl.done)
 			}()
+			if ctx.Err() != nil {
+				return // errBrokenOff
+			}
 			if _, now, err := loadMinter(ctx, a.Storage); err == nil && !bytes.Equal(now, seen) {
 				fl.err = errDecidedBefore
 				return
@@ -380,10 +388,12 @@ func (e *Engine) mintInObject(ctx context.Context, a platform.Actor, req *mintRe
 		return st, sealed, after, nil
 	}
 	return st, nil, func() {
-		if err := e.store.put(ctx, t, sealed, tok.ExpiresAt); err != nil {
-			e.count.degraded("kv")
-			e.log.WarnContext(ctx, "token store unreachable", slog.String("server", req.Grant.Server), slog.String("error", err.Error()))
-		}
+		e.share(ctx, t, sealed, tok.ExpiresAt, req.Grant.Server, func() int64 {
+			if now, _, err := loadMinter(ctx, a.Storage); err == nil && now.Generation > generation {
+				return now.Generation
+			}
+			return 0
+		})
 	}, nil
 }
 

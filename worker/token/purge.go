@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/grantway/grantway/worker/platform"
 )
@@ -30,10 +29,7 @@ func (e *Engine) servePurge(ctx context.Context, a platform.Actor, req *purgeReq
 		return nil, err
 	}
 	t := &target{identity: a.Name, issuerAt: req.IssuerAt, origin: req.Origin}
-	if err := e.store.bury(ctx, t, st.Generation); err != nil {
-		e.count.degraded("kv")
-		e.log.WarnContext(ctx, "token store unreachable, a purged token may be read for its rest of life", slog.String("server", req.Server), slog.String("error", err.Error()))
-	}
+	e.entomb(ctx, t, st.Generation, req.Server)
 	return &purgeAnswer{Generation: st.Generation}, nil
 }
 

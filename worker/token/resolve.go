@@ -55,7 +55,7 @@ func (e *Engine) resolve(ctx context.Context, t *target, why Cause, rejected str
 			e.count.resolution(fl.tier, "ok")
 			return fl.entry, nil
 		}
-		if errors.Is(fl.err, errOvertaken) {
+		if errors.Is(fl.err, errOvertaken) || errors.Is(fl.err, errBrokenOff) && ctx.Err() == nil {
 			continue
 		}
 		f := oauth.FailureOf(fl.err)
@@ -125,6 +125,10 @@ func (e *Engine) fly(ctx context.Context, s *slot, t *target, why Cause, rejecte
 			s.mu.Unlock()
 			close(fl.done)
 		}()
+		if ctx.Err() != nil { // the request that began it is no more, which says nothing of the token
+			fl.err = errBrokenOff
+			return
+		}
 		fl.entry, fl.tier, fl.err = e.fetch(ctx, s, t, why, rejected, who)
 	})
 	return fl
@@ -142,7 +146,7 @@ func (e *Engine) fetch(ctx context.Context, s *slot, t *target, why Cause, rejec
 			have = en.fingerprint
 		}
 		stored := e.fromStore(ctx, s, t)
-		if now := time.Now(); stored.alive(now) && (en == nil || stored.IssuedAt > en.IssuedAt) && s.keep(e.kept(stored)) && stored.usable(now) {
+		if now := time.Now(); stored.alive(now) && (!en.alive(now) || stored.IssuedAt > en.IssuedAt) && s.keep(e.kept(stored)) && stored.usable(now) {
 			return stored, "l2", nil
 		}
 	}

@@ -49,7 +49,8 @@ func (s *slot) keep(en *entry) bool {
 	}
 	s.generation = en.Generation
 	s.failure, s.failures, s.notBefore = nil, 0, time.Time{}
-	if old := s.entry.Load(); old != nil && old.Generation == en.Generation && old.IssuedAt > en.IssuedAt {
+	// One that has ended is older, whatever the clock said when it was issued.
+	if old := s.entry.Load(); old.alive(time.Now()) && old.Generation == en.Generation && old.IssuedAt > en.IssuedAt {
 		return true
 	}
 	s.entry.Store(en)

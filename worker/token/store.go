@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/grantway/grantway/worker/platform"
@@ -74,3 +75,41 @@ func (s *store) bury(ctx context.Context, t *target, generation int64) error {
 	v := stored{Generation: generation, Purged: true, IssuedAt: now, ExpiresAt: now}
 	return s.kv.Put(ctx, "token/"+t.identity, s.seal(&v, t), tombstoneLife)
 }
+
+// share puts a token into KV. purged answers the generation of a purge that came meanwhile, 0 for
+// none: what this has written over the purge's tombstone is then replaced by one.
+func (e *Engine) share(ctx context.Context, t *target, sealed []byte, expires time.Time, server string, purged func() int64) {
+	err := e.store.put(ctx, t, sealed, expires)
+	if err != nil {
+		e.count.degraded("kv")
+		e.log.WarnContext(ctx, "token store unreachable", slog.String("server", server), slog.String("error", err.Error()))
+	}
+	if generation := purged(); generation > 0 {
+		e.entomb(ctx, t, generation, server)
+	}
+}
+
+// entomb puts a tombstone into KV, and tries it again in the background if it does not succeed:
+// Workers KV takes one write a second for a key.
+func (e *Engine) entomb(ctx context.Context, t *target, generation int64, server string) {
+	if e.store.bury(ctx, t, generation) == nil {
+		return
+	}
+	e.platform.Background(ctx, func(ctx context.Context) {
+		var err error
+		for pause := firstBurial; pause < 8*firstBurial; pause *= 2 {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+			if err = e.store.bury(ctx, t, generation); err == nil {
+				return
+			}
+		}
+		e.count.degraded("kv")
+		e.log.WarnContext(ctx, "token store unreachable, a purged token may be read for its rest of life", slog.String("server", server), slog.String("error", err.Error()))
+	})
+}
+
+// firstBurial is the first pause before a tombstone is tried again.
+const firstBurial = 1500 * time.Millisecond
