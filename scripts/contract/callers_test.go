@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -242,7 +243,14 @@ func principalOf(t *testing.T, g *gateway, server, subject string) (id string) {
 // The token of one person's connection, and of the shared one: its state, a renewal now, a purge. The connection stays.
 func TestTokenOfAConnection(t *testing.T) {
 	w := newInteractiveRealm(t, authserver.Options{Registration: true}, "")
-	alice, bob := w.key("alice"), w.key("bob")
+	ids := map[string]string{} // of the principals, by their keys
+	key := func(name string) string {
+		status, out := w.do("POST", "/v1/keys", fmt.Sprintf(`{"name":%q,"all_servers":true}`, name))
+		require.Equal(t, http.StatusCreated, status, "%v", out)
+		ids[out["key"].(string)] = "key:" + out["id"].(string)
+		return out["key"].(string)
+	}
+	alice, bob := key("alice"), key("bob")
 	for credential, body := range map[string]string{alice: "", bob: "", w.adminKey: `{"shared":true}`} {
 		b := newBrowser(t)
 		resp, page := b.get(b.authorize(w.begin(b, credential, "files", body)))
@@ -258,25 +266,19 @@ func TestTokenOfAConnection(t *testing.T) {
 	path := func(caller string) string { return "/v1/mcp/server/files/token?caller=" + url.QueryEscape(caller) }
 	_, out := w.do("GET", "/v1/mcp/server/files/connection", "")
 	require.Equal(t, false, out["connected"], "the administrator has none")
-	_, self := w.do("GET", "/v1/keys", "")
-	ids := map[string]string{}
-	for _, k := range self["data"].([]any) {
-		key := k.(map[string]any)
-		ids[key["name"].(string)] = "key:" + key["id"].(string)
-	}
 	first, others := whoami(alice), whoami(bob)
 
-	a := w.admin(t, "GET", path(ids["alice"]), nil)
+	a := w.admin(t, "GET", path(ids[alice]), nil)
 	require.Equal(t, 200, a.StatusCode, "%s", a.text)
 	assert.Equal(t, "valid", a.object(t)["state"])
 	assert.NotContains(t, string(a.text), "eyJ")
-	a = w.admin(t, "POST", path(ids["alice"]), nil)
+	a = w.admin(t, "POST", path(ids[alice]), nil)
 	require.Equal(t, 200, a.StatusCode, "%s", a.text)
 	assert.Equal(t, "refresh", a.object(t)["cause"])
 	second := whoami(alice)
 	assert.NotEqual(t, first, second)
 
-	a = w.admin(t, "DELETE", path(ids["alice"]), nil)
+	a = w.admin(t, "DELETE", path(ids[alice]), nil)
 	require.Equal(t, 200, a.StatusCode, "%s", a.text)
 	assert.NotContains(t, []string{first, second}, whoami(alice), "renewed, without her")
 	assert.Equal(t, true, w.connectionOf(alice, "files")["connected"])
@@ -292,9 +294,9 @@ func TestTokenOfAConnection(t *testing.T) {
 	refused(t, w.admin(t, "POST", "/v1/mcp/server/files/token", nil), 409, "token_per_caller")
 	w.m2m("plain")
 	refused(t, w.admin(t, "DELETE", "/v1/mcp/server/plain/token?caller=shared", nil), 409, "token_not_per_caller")
-	resp, _ := w.request("DELETE", path(ids["alice"]), "", "Authorization", "Bearer "+alice)
+	resp, _ := w.request("DELETE", path(ids[alice]), "", "Authorization", "Bearer "+alice)
 	assert.Equal(t, http.StatusForbidden, resp.StatusCode, "an administrator's business")
 	w.idp.Fail(authserver.Fault{Status: 400, Body: []byte(`{"error":"invalid_grant"}`)})
-	refused(t, w.admin(t, "POST", path(ids["bob"]), nil), 409, "connection_ended")
+	refused(t, w.admin(t, "POST", path(ids[bob]), nil), 409, "connection_ended")
 	assert.Equal(t, others, whoami(bob), "the old one serves to its end")
 }
