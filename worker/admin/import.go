@@ -57,7 +57,7 @@ type importPlan struct {
 	changes []importChange
 	batch   directory.Batch
 	byRef   map[string]string // folded reference → id, of the file's servers
-	kept    map[string]bool   // ids of the file's servers and keys
+	kept    map[string]bool   // ids of the file's servers and keys; of keys that are new, the hashes
 }
 
 // importFile carries a file over, or says what that would do: everything or nothing.
@@ -148,7 +148,14 @@ func (p *importPlan) make(ctx context.Context) error {
 	if !p.managed {
 		return nil
 	}
-	return p.prune(ctx)
+	if err := p.prune(ctx); err != nil {
+		return err
+	}
+	b := p.batch
+	if n := len(b.Servers) + len(b.Delete) + len(b.Keys) + len(b.DeleteKeys); n > directory.MaxWrites {
+		p.problem("", "too_many", fmt.Sprintf("The file changes and takes away %d servers and keys; one import takes %d. Take some away first.", n, directory.MaxWrites))
+	}
+	return nil
 }
 
 func (p *importPlan) server(ctx context.Context, item transfer.Item) error {
@@ -163,6 +170,10 @@ func (p *importPlan) server(ctx context.Context, item transfer.Item) error {
 	}
 	ch := importChange{Kind: "server", Name: name, Slug: slug}
 	if old != nil {
+		if p.kept[old.ServerID] {
+			p.problem(item.Path, "duplicate", "Another entry of the file is the same server.")
+			return nil
+		}
 		ch.ServerID = old.ServerID
 		p.kept[old.ServerID] = true
 		switch {
@@ -193,9 +204,11 @@ func (p *importPlan) server(ctx context.Context, item transfer.Item) error {
 		return p.invalid(item.Path, err)
 	}
 	rec.ReadOnly = p.managed
-	if other := p.byRef[registry.Fold(rec.Slug)]; other != "" && other != rec.ServerID {
-		p.problem(item.Path, "duplicate", fmt.Sprintf("Another server of the file has the slug, name or alias %q.", rec.Slug))
-		return nil
+	for _, ref := range rec.Refs() {
+		if other := p.byRef[ref]; other != "" && other != rec.ServerID {
+			p.problem(item.Path, "duplicate", fmt.Sprintf("Another server of the file has the slug, name or alias %q.", ref))
+			return nil
+		}
 	}
 	p.name(rec)
 	p.kept[rec.ServerID] = true
@@ -369,8 +382,18 @@ func (p *importPlan) key(ctx context.Context, item transfer.Item) error {
 	if err != nil {
 		return err
 	}
+	same := hash
 	if old != nil {
-		p.kept[old.ID] = true
+		same = old.ID
+	}
+	if p.kept[same] {
+		p.problem(item.Path, "duplicate", "Another entry of the file is the same key.")
+		return nil
+	}
+	p.kept[same] = true
+	if old != nil && old.ReadOnly && !p.managed {
+		p.problem(item.Path, "read_only", "This key comes from the configuration file of record.")
+		return nil
 	}
 	if old != nil && p.onConflict != "update" {
 		p.changes = append(p.changes, importChange{Kind: "key", Action: "skip", Name: name})

@@ -3,9 +3,11 @@ package admin_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"filippo.io/age"
@@ -149,6 +151,59 @@ func TestFileOfRecord(t *testing.T) {
 	assert.NotContains(t, g.must(http.StatusOK, "GET", "/v1/mcp/server/aa", "").json(), "description", "the record is what the file says")
 	assert.Equal(t, http.StatusNotFound, g.do("GET", "/v1/mcp/server/bb", "").StatusCode)
 	g.must(http.StatusOK, "GET", "/v1/mcp/server/mine", "")
+}
+
+// A key of the file of record is changed there only; one that a file has twice is not two.
+func TestImportOfKeys(t *testing.T) {
+	g := newGateway(t)
+	key := func(name string, n int) string {
+		return fmt.Sprintf(`{"name":%q,"hash":"%064x","prefix":"gw_x"}`, name, n)
+	}
+	file := func(keys ...string) string {
+		return `{"grantway":1,"servers":[],"keys":[` + strings.Join(keys, ",") + `]}`
+	}
+	assert.Equal(t, map[string]string{"keys[1]": "duplicate"}, g.do("POST", "/v1/import", file(key("a", 1), key("b", 1))).fields())
+	g.must(http.StatusOK, "POST", "/v1/import?managed=true", file(key("recorded", 1)))
+	assert.Equal(t, map[string]string{"keys[0]": "read_only"}, g.do("POST", "/v1/import", file(key("renamed", 1))).fields())
+	assert.Equal(t, map[string]string{"keys[1]": "duplicate"}, g.do("POST", "/v1/import?managed=true", file(key("recorded", 1), key("again", 1))).fields())
+	keys := g.must(http.StatusOK, "GET", "/v1/keys?limit=10", "").json()["data"].([]any)
+	require.Len(t, keys, 1)
+	assert.Equal(t, "recorded", keys[0].(map[string]any)["name"])
+	assert.Equal(t, true, keys[0].(map[string]any)["read_only"])
+
+	var wg sync.WaitGroup
+	for i := range 4 { // administrators who import the same file at once make one key
+		wg.Go(func() { g.must(http.StatusOK, "POST", "/v1/import", file(key(fmt.Sprint("by ", i), 2))) })
+	}
+	wg.Wait()
+	assert.EqualValues(t, 2, g.must(http.StatusOK, "GET", "/v1/keys?limit=10", "").json()["total"])
+}
+
+// What cannot be applied is said by the dry run already.
+func TestDryRunSaysWhatCannotBe(t *testing.T) {
+	g := newGateway(t)
+	server := func(fields string) string { return `{"url":"https://a.test/mcp","auth_type":"none",` + fields + `}` }
+	file := func(servers ...string) string { return `{"grantway":1,"servers":[` + strings.Join(servers, ",") + `]}` }
+	problems := func(file string) map[string]string {
+		out := map[string]string{}
+		for _, p := range g.must(http.StatusOK, "POST", "/v1/import?dry_run=true&managed=true", file).json()["problems"].([]any) {
+			out[p.(map[string]any)["path"].(string)] = p.(map[string]any)["code"].(string)
+		}
+		return out
+	}
+	assert.Equal(t, map[string]string{"servers[1]": "duplicate"}, problems(file(server(`"server_name":"A","slug":"aa","alias":"second"`), server(`"server_name":"Second","slug":"bb"`))))
+	many := func(prefix string) string {
+		var out []string
+		for i := range 200 {
+			out = append(out, server(fmt.Sprintf(`"server_name":"%s %d","slug":"%s-%d"`, prefix, i, prefix, i)))
+		}
+		return file(out...)
+	}
+	g.must(http.StatusOK, "POST", "/v1/import?managed=true", many("old"))
+	assert.Equal(t, map[string]string{"": "too_many"}, problems(many("new")))
+	assert.Equal(t, "invalid_import", g.do("POST", "/v1/import?managed=true", many("new")).code())
+	g.must(http.StatusOK, "POST", "/v1/import?managed=true", file(server(`"server_name":"A","slug":"aa"`)))
+	assert.Equal(t, map[string]string{"servers[1]": "duplicate"}, problems(file(server(`"server_name":"A","slug":"aa"`), server(`"server_name":"Other","slug":"a"`))))
 }
 
 func TestImportOfHugeFiles(t *testing.T) {

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -138,6 +139,7 @@ func (o *Object) listAudit(ctx context.Context, st platform.Storage, q audit.Que
 				return out, err
 			}
 			if !q.Since.IsZero() && row.Time.Before(q.Since.Add(-clockSlack)) {
+				out.Next = 0
 				return out, nil
 			}
 			if q.Matches(row, func() string { return string(e.Value) }) {
@@ -193,16 +195,34 @@ func decodeRow(e platform.Entry) (audit.Row, error) {
 }
 
 func (o *Object) verifyAudit(ctx context.Context, st platform.Storage, _ verifyIn) (audit.Verdict, error) {
-	b, err := get(ctx, st, keyAuditBase)
-	if err != nil {
-		return audit.Verdict{}, err
+	for {
+		base, err := get(ctx, st, keyAuditBase)
+		if err != nil {
+			return audit.Verdict{}, err
+		}
+		v, err := verifyFrom(ctx, st, base)
+		if err != nil || v.OK {
+			return v, err
+		}
+		now, err := get(ctx, st, keyAuditBase)
+		if err != nil {
+			return audit.Verdict{}, err
+		}
+		if bytes.Equal(now, base) {
+			return v, nil
+		} // else retention has taken rows away while they were read
 	}
-	last, err := parseEnd(b)
+}
+
+// verifyFrom checks the chain from a stored base on.
+func verifyFrom(ctx context.Context, st platform.Storage, base []byte) (audit.Verdict, error) {
+	last, err := parseEnd(base)
 	if err != nil {
 		return audit.Verdict{}, err
 	}
 	// The head is read first: rows that are appended meanwhile are no break.
-	if b, err = get(ctx, st, keyAuditHead); err != nil {
+	b, err := get(ctx, st, keyAuditHead)
+	if err != nil {
 		return audit.Verdict{}, err
 	}
 	head, err := parseEnd(b)

@@ -29,8 +29,10 @@ type extent struct {
 // publishCatalog writes the parts of the catalogue anew that the outbox names, then
 // the root that names the parts. Interrupted anywhere, it is done again from its notes.
 func (o *Object) publishCatalog(ctx context.Context, st platform.Storage) error {
-	o.publishing.catalog.Lock()
-	defer o.publishing.catalog.Unlock()
+	if err := o.publishing.catalog.take(ctx); err != nil {
+		return err
+	}
+	defer o.publishing.catalog.leave()
 	for {
 		notes, err := st.List(ctx, platform.ListOptions{Prefix: keyOutboxCatalog, Limit: 1000})
 		if err != nil || len(notes) == 0 {

@@ -198,6 +198,13 @@ func (t *transaction) writeKey(ctx context.Context, seq int64, k *access.Key, ex
 		}
 	}
 	for _, h := range k.Hashes() {
+		owner, err := t.get(ctx, keyKeyHash+h)
+		if err != nil {
+			return nil, err
+		}
+		if owner != nil && string(owner) != k.ID {
+			return nil, conflict(0) // somebody else has imported the same key meanwhile
+		}
 		t.put(keyKeyHash+h, []byte(k.ID))
 	}
 	k.Version = seq

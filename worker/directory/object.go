@@ -40,7 +40,10 @@ type operation func(ctx context.Context, st platform.Storage, body []byte) (any,
 // NewObject makes the handler of class DIRECTORY.
 // keyring is nil where there is no sealing key: then nothing can be re-sealed.
 func NewObject(p platform.Platform, keyring *seal.Keyring) *Object {
-	o := &Object{platform: p, log: p.Log(), keyring: keyring, index: newIndex()}
+	o := &Object{
+		platform: p, log: p.Log(), keyring: keyring, index: newIndex(),
+		publishing: publishing{records: make(turn, 1), catalog: make(turn, 1)},
+	}
 	o.ops = map[string]operation{
 		"server.find":    decoded(o.findServer),
 		"server.list":    decoded(o.listServers),

@@ -82,9 +82,23 @@ func (t *transaction) announceServer(ctx context.Context, seq int64, id string, 
 	return t.putJSON(keyOutboxCatalog+"/"+id, note{Seq: seq})
 }
 
+// turn is had by one at a time; who waits for it waits no longer than its context.
+type turn chan struct{}
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turn) leave() { <-t }
+
 type publishing struct {
-	records sync.Mutex // one publisher of records at a time: a slow one must not overwrite a newer copy
-	catalog sync.Mutex // and one of the catalogue
+	records turn // one publisher of records at a time: a slow one must not overwrite a newer copy
+	catalog turn // and one of the catalogue
 
 	mu      sync.Mutex
 	running bool
@@ -153,8 +167,10 @@ func (o *Object) drain(ctx context.Context, st platform.Storage) error {
 
 // publishRecords publishes servers, keys and the state of the bootstrap key.
 func (o *Object) publishRecords(ctx context.Context, st platform.Storage) error {
-	o.publishing.records.Lock()
-	defer o.publishing.records.Unlock()
+	if err := o.publishing.records.take(ctx); err != nil {
+		return err
+	}
+	defer o.publishing.records.leave()
 	for _, prefix := range [...]string{keyOutboxServer, keyOutboxKey, keyOutboxBootstrap} {
 		if err := o.publishUnder(ctx, st, prefix); err != nil {
 			return err
@@ -330,7 +346,13 @@ func (o *Object) republish(ctx context.Context, st platform.Storage, _ nothing) 
 	if err != nil {
 		return out, err
 	}
-	if err := o.sweepKV(ctx, st); err != nil {
+	// A record that is published while this deletes what is not stored could lose its copy.
+	if err := o.publishing.records.take(ctx); err != nil {
+		return out, unavailable().Because(err)
+	}
+	err = o.sweepKV(ctx, st)
+	o.publishing.records.leave()
+	if err != nil {
 		return out, unavailable().Because(err)
 	}
 	o.startPublishing(ctx, st)
