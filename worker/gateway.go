@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
 )
@@ -69,6 +70,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if h == nil {
 		h = http.HandlerFunc(g.fallback)
+	}
+	if address := g.identity.site.ForwardedFor(r); address != "" {
+		r = r.WithContext(access.WithClientIP(r.Context(), address))
 	}
 	h.ServeHTTP(w, r)
 }

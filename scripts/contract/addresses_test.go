@@ -165,7 +165,7 @@ func reissued(t *testing.T, token, issuer string) string {
 	return strings.Join(parts, ".")
 }
 
-// TestForwardedHeaders: who the gateway is, is a configured proxy's word and nobody else's.
+// TestForwardedHeaders: who the gateway is, and who its client, is a configured proxy's word and nobody else's.
 func TestForwardedHeaders(t *testing.T) {
 	if hostName == "workerd" {
 		return // Cloudflare is the proxy there: a Worker's URL is the one that was asked for, and wrangler has no other peer
@@ -176,11 +176,13 @@ func TestForwardedHeaders(t *testing.T) {
 		g, stop := startGateway(t, environment)
 		trusted := g.admin(t, "PUT", "/v1/settings/issuers", map[string]any{"jwt_issuers": []any{map[string]any{
 			"issuer": "https://idp.example.com", "grants": []any{map[string]any{"all_servers": true}},
-		}}})
+		}}}, "X-Forwarded-For", "192.0.2.1, 198.51.100.7")
 		require.Equal(t, http.StatusOK, trusted.StatusCode, "%s", trusted.text)
+		client := `"ip":"198.51.100.7"`
 		if want == "" {
-			want = g.url
+			want, client = g.url, `"ip":"127.0.0.1"`
 		}
+		assert.Contains(t, string(g.admin(t, "GET", "/v1/audit?action=settings.update", nil).text), client, "behind %s", proxies)
 		a := g.anonymous(t, "POST", "/mcp", initialize, "X-Forwarded-Host", "evil.example, mcp.example.com", "X-Forwarded-Proto", "https", "Accept", "application/json, text/event-stream")
 		assert.Contains(t, a.Header.Get("WWW-Authenticate"), `resource_metadata="`+want+`/.well-known/`, "behind %s: %s", proxies, a.text)
 		a = g.anonymous(t, "GET", "/.well-known/oauth-protected-resource/mcp", nil, "X-Forwarded-Host", "evil.example, mcp.example.com", "X-Forwarded-Proto", "https")

@@ -342,8 +342,18 @@ func loopback(r *http.Request) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// ClientIP answers the address from which the host says the request came.
+type clientIPKey struct{}
+
+// WithClientIP answers a context of a request that a trusted proxy has passed on for this address.
+func WithClientIP(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, clientIPKey{}, address)
+}
+
+// ClientIP answers the address from which a trusted proxy, else the host, says the request came.
 func ClientIP(r *http.Request) string {
+	if address, ok := r.Context().Value(clientIPKey{}).(string); ok {
+		return address
+	}
 	if h, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		return h
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -101,22 +102,47 @@ func lastOf(list string) string {
 	return strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
 }
 
+// ForwardedFor answers the client's address where a trusted proxy has passed its request on: the last
+// one in X-Forwarded-For that is no trusted proxy's, since whatever stands before it is that client's
+// own word. "": no trusted proxy did, or it names nobody.
+func (s *Site) ForwardedFor(r *http.Request) string {
+	if s == nil || !s.proxied(r) {
+		return ""
+	}
+	list := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+	for list != "" {
+		address, ok := parseAddress(lastOf(list))
+		if !ok {
+			return ""
+		}
+		if !s.trusts(address) {
+			return address.String()
+		}
+		list = list[:max(0, strings.LastIndexByte(list, ','))]
+	}
+	return ""
+}
+
 // proxied reports whether the request comes from a trusted proxy.
 func (s *Site) proxied(r *http.Request) bool {
-	host := r.RemoteAddr
+	if len(s.trusted) == 0 {
+		return false
+	}
+	address, ok := parseAddress(r.RemoteAddr)
+	return ok && s.trusts(address)
+}
+
+func (s *Site) trusts(address netip.Addr) bool {
+	return slices.ContainsFunc(s.trusted, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// parseAddress reads an IP address with or without a port.
+func parseAddress(host string) (netip.Addr, bool) {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	if err != nil {
-		return false
-	}
-	for _, p := range s.trusted {
-		if p.Contains(addr.Unmap()) {
-			return true
-		}
-	}
-	return false
+	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return address.Unmap().WithZone(""), err == nil
 }
 
 func loopback(host string) bool {

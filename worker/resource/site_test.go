@@ -55,6 +55,30 @@ func TestBase(t *testing.T) {
 	}
 }
 
+// TestForwardedFor: an address is a trusted proxy's word, and not what the client put before it.
+func TestForwardedFor(t *testing.T) {
+	for name, c := range map[string]struct{ peer, header, want string }{
+		"of anybody":               {"203.0.113.9:1", "198.51.100.7", ""},
+		"of a trusted proxy":       {"10.1.2.3:1", "198.51.100.7", "198.51.100.7"},
+		"the client's word before": {"10.1.2.3:1", "192.0.2.1, 198.51.100.7", "198.51.100.7"},
+		"through several proxies":  {"10.1.2.3:1", "192.0.2.1, 198.51.100.7, 10.9.9.9", "198.51.100.7"},
+		"with a port":              {"10.1.2.3:1", "198.51.100.7:4711", "198.51.100.7"},
+		"IPv6":                     {"10.1.2.3:1", "[2001:db8::1]:4711", "2001:db8::1"},
+		"none":                     {"10.1.2.3:1", "", ""},
+		"proxies only":             {"10.1.2.3:1", "10.9.9.9", ""},
+		"no address":               {"10.1.2.3:1", "198.51.100.7, unknown", ""},
+	} {
+		s, err := resource.NewSite("", "10.0.0.0/8", nil)
+		require.NoError(t, err)
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = c.peer
+		if c.header != "" {
+			r.Header.Set("X-Forwarded-For", c.header)
+		}
+		assert.Equal(t, c.want, s.ForwardedFor(r), name)
+	}
+}
+
 func TestNewSiteRefusesWhatIsNoOrigin(t *testing.T) {
 	for _, bad := range []string{"mcp.example.com", "https://mcp.example.com/path", "ftp://mcp.example.com", "https://u:p@mcp.example.com", "https://mcp.example.com?x"} {
 		_, err := resource.NewSite(bad, "", nil)
