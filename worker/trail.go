@@ -40,7 +40,7 @@ func (t *trail) Minted(ctx context.Context, m token.Mint) {
 		detail["local"] = true
 	}
 	e := audit.Entry{
-		Time: m.At, Action: "token.mint", Actor: audit.Actor{ID: m.CallerID}, Target: audit.Target{Type: "server", ID: m.ServerID, Name: m.Server},
+		Time: m.At, Action: "token.mint", Actor: audit.Actor{ID: m.CallerID, Name: m.CallerName}, Target: audit.Target{Type: "server", ID: m.ServerID, Name: m.Server},
 		Outcome: audit.OK, RequestID: problem.RequestID(ctx),
 	}
 	if e.Actor.ID == "" {
@@ -48,7 +48,10 @@ func (t *trail) Minted(ctx context.Context, m token.Mint) {
 	}
 	if m.Failure != nil {
 		e.Outcome = audit.Failed
-		detail["class"] = m.Failure.Class
+		detail["class"], detail["code"], detail["message"] = m.Failure.Class, m.Failure.Code, m.Failure.Message
+		if m.Failure.OAuthError != "" {
+			detail["oauth_error"] = m.Failure.OAuthError
+		}
 	} else {
 		detail["life_seconds"] = int64(m.Life / time.Second)
 		detail["secret"] = m.SecretUsed

@@ -298,4 +298,14 @@ func TestUsageCountsCalls(t *testing.T) {
 		a, err := g.send(t.Context(), "GET", "/v1/audit?action=token.mint&target="+server.id, nil, "Authorization", "Bearer "+g.adminKey)
 		return err == nil && strings.Contains(string(a.text), `"outcome":"ok"`)
 	}, patience, 200*time.Millisecond, "each mint is a row")
+
+	record := u.record()
+	record["credentials"].(map[string]any)["client_secret"] = "not the secret"
+	wrong := g.want(t, 201, "POST", "/v1/mcp/server", record).object(t)["server_id"].(string)
+	key := g.want(t, 201, "POST", "/v1/keys", map[string]any{"name": name("night"), "servers": []string{wrong}}).object(t)
+	g.anonymous(t, "GET", "/mcp-rest/tools/list?server_id="+wrong, nil, "Authorization", "Bearer "+key["key"].(string))
+	assert.Eventually(t, func() bool {
+		a, err := g.send(t.Context(), "GET", "/v1/audit?action=token.mint&outcome=failed&target="+wrong, nil, "Authorization", "Bearer "+g.adminKey)
+		return err == nil && strings.Contains(string(a.text), `"oauth_error":"invalid_client"`) && strings.Contains(string(a.text), `"name":"`+key["name"].(string)+`"`)
+	}, patience, 200*time.Millisecond, "a mint that failed says why, and whose call it was")
 }

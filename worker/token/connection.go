@@ -294,7 +294,7 @@ func (e *Engine) Exchange(ctx context.Context, rec *registry.Record, g oauth.Gra
 		g = *full
 	}
 	caller := callerOf(who)
-	return e.mint(ctx, &g, Mint{ServerID: rec.ServerID, Server: rec.Slug, Cause: CauseConnect, CallerID: caller.ID, KeyID: caller.KeyID})
+	return e.mint(ctx, &g, Mint{ServerID: rec.ServerID, Server: rec.Slug, Cause: CauseConnect, CallerID: caller.ID, CallerName: caller.Name, KeyID: caller.KeyID})
 }
 
 // connectRequest changes the connection in a MINTER object.

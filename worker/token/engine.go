@@ -95,6 +95,7 @@ type Mint struct {
 	Server     string // slug
 	Cause      Cause
 	CallerID   string        // principal whose request caused it, "" for cron
+	CallerName string        // its name for people
 	KeyID      string        // its access key, "" if it has none
 	Status     int           // HTTP status of the authorization server, 0 if it did not answer
 	Life       time.Duration // of the token
@@ -117,6 +118,7 @@ func (noAudit) Minted(context.Context, Mint) {}
 type caller struct {
 	ID    string `json:"id,omitempty"`
 	KeyID string `json:"key_id,omitempty"`
+	Name  string `json:"name,omitempty"`
 }
 
 // grantOf puts together the token request for a target, with opened secrets.

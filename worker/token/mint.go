@@ -64,7 +64,7 @@ func (e *Engine) withoutMinter(ctx context.Context, s *slot, t *target, why Caus
 		return nil, err
 	}
 	tok, err := e.mint(ctx, g, Mint{
-		ServerID: t.rec.ServerID, Server: t.rec.Slug, Cause: why, CallerID: who.ID, KeyID: who.KeyID, Local: true,
+		ServerID: t.rec.ServerID, Server: t.rec.Slug, Cause: why, CallerID: who.ID, CallerName: who.Name, KeyID: who.KeyID, Local: true,
 	})
 	if err != nil {
 		f := oauth.FailureOf(err)

@@ -308,7 +308,7 @@ func (e *Engine) mintInObject(ctx context.Context, a platform.Actor, req *mintRe
 			}, nil, after, nil
 		}
 	}
-	row := Mint{ServerID: req.ServerID, Server: req.Grant.Server, Cause: req.Cause, CallerID: req.Caller.ID, KeyID: req.Caller.KeyID}
+	row := Mint{ServerID: req.ServerID, Server: req.Grant.Server, Cause: req.Cause, CallerID: req.Caller.ID, CallerName: req.Caller.Name, KeyID: req.Caller.KeyID}
 	var tok *oauth.Token
 	var failed error
 	if conn != nil {

@@ -95,7 +95,7 @@ func callerOf(who *access.Principal) caller {
 	if who == nil {
 		return caller{}
 	}
-	return caller{who.ID, who.KeyID}
+	return caller{who.ID, who.KeyID, who.Name}
 }
 
 // slot answers the target's slot, and keeps it at hand.

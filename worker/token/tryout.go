@@ -91,7 +91,7 @@ func (e *Engine) try(ctx context.Context, rec *registry.Record, who *access.Prin
 	}
 	who2 := callerOf(who)
 	begin := time.Now()
-	tok, err := e.mint(ctx, grant, Mint{ServerID: rec.ServerID, Server: rec.Slug, Cause: CauseTest, CallerID: who2.ID, KeyID: who2.KeyID})
+	tok, err := e.mint(ctx, grant, Mint{ServerID: rec.ServerID, Server: rec.Slug, Cause: CauseTest, CallerID: who2.ID, CallerName: who2.Name, KeyID: who2.KeyID})
 	r.TookMillis = time.Since(begin).Milliseconds()
 	if err != nil {
 		f := oauth.FailureOf(err)

@@ -1,7 +1,7 @@
 // Names for people of the values of the API. Nothing else in the UI spells them out.
 
 import type { Tone } from "../components/Tag";
-import type { AuthType, ClientAuth, Flow, Server } from "../api/types";
+import type { AuditRow, AuthType, ClientAuth, Flow, Server } from "../api/types";
 
 export const authTypes: Record<AuthType, { label: string; about: string }> = {
   none: { label: "None", about: "The server is open; nothing is sent." },
@@ -91,14 +91,11 @@ const causes: Record<string, string> = {
   miss: "First use: no token was stored",
   cron: "Scheduled refresh (keep warm)",
   early: "Refreshed early, before its end",
-  expired: "The previous one had ended",
   refresh: "Refreshed by hand",
   purge: "After a purge",
-  unauthorized: "The server refused the previous one (401)",
-  rejected: "The server refused the previous one (401)",
-  step_up: "More scopes were needed (403)",
+  401: "The server refused the previous one (401)",
   test: "A test; the token was thrown away",
-  rotation: "The credentials changed",
+  connect: "A person signed in",
 };
 
 export const causeLabel = (cause: string | undefined): string =>
@@ -147,5 +144,16 @@ export const actorName = (actor: { id: string; name?: string }): string =>
 /** A name of the API as words: "life_seconds" as "Life seconds". */
 export const inWords = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
 
+/** Why something was refused or failed, for those rows of the audit log that say it. */
+export function reasonOf(row: Pick<AuditRow, "outcome" | "detail">): string | undefined {
+  if (row.outcome === "ok") return undefined;
+  const detail = (row.detail ?? {}) as { message?: string; code?: string; tool?: string };
+  const reason = detail.message ?? detail.code?.replaceAll("_", " ");
+  return detail.tool && reason ? `${detail.tool}: ${reason}` : reason;
+}
+
 export const auditActions = actions;
-export const actionLabel = (action: string): string => actions[action] ?? action;
+
+/** What was done; a token that was not fetched is not called fetched. */
+export const actionLabel = ({ action, outcome }: Pick<AuditRow, "action" | "outcome">): string =>
+  action === "token.mint" && outcome !== "ok" ? "No token given" : (actions[action] ?? action);

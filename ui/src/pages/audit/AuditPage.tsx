@@ -59,7 +59,7 @@ export function AuditPage() {
               : `The chain is broken at row ${verify.data.broken_at}: ${verify.data.reason ?? "its hash does not fit"}. Somebody changed the store, or it was damaged.`}
           </div>
         )}
-        <div className="row">
+        <div className={`row ${classes.filters}`}>
           <TextInput
             className={classes.search}
             type="search"

@@ -6,7 +6,7 @@ import { EmptyState } from "../../components/EmptyState";
 import { ErrorPanel } from "../../components/ErrorPanel";
 import { Tag } from "../../components/Tag";
 import { TimeAgo } from "../../components/TimeAgo";
-import { actionLabel, actorName, causeLabel, inWords } from "../../domain/labels";
+import { actionLabel, actorName, causeLabel, inWords, reasonOf } from "../../domain/labels";
 import { exact } from "../../domain/time";
 import { Fact } from "../server/Overview";
 import classes from "./Audit.module.css";
@@ -50,6 +50,7 @@ export function AuditRows({ filter }: { filter: AuditFilter }) {
 
 function Row({ row }: { row: AuditRow }) {
   const outcome = outcomes[row.outcome];
+  const reason = reasonOf(row);
   return (
     <details className={classes.row}>
       <summary>
@@ -57,13 +58,14 @@ function Row({ row }: { row: AuditRow }) {
           <TimeAgo time={row.time} />
         </span>
         <span className={classes.action}>
-          <strong>{actionLabel(row.action)}</strong>
+          <strong>{actionLabel(row)}</strong>
         </span>
         <span className={`${classes.target} break`}>{row.target.name ?? row.target.id ?? row.target.type}</span>
         <span className={`${classes.actor} soft`}>{actorName(row.actor)}</span>
         <span className={classes.outcome}>
           <Tag tone={outcome.tone}>{outcome.label}</Tag>
         </span>
+        {reason && <span className={`${classes.reason} soft`}>{reason}</span>}
       </summary>
       <div className={classes.detail}>
         {(row.before ?? row.after) !== undefined && <Diff before={row.before ?? {}} after={row.after ?? {}} />}

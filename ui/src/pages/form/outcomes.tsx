@@ -11,19 +11,15 @@ export function TokenOutcome({ result }: { result: TokenTest }) {
   return (
     <div className={classes.outcome} data-ok={result.ok} role="status">
       <strong>{result.ok ? "Token received" : "No token"}</strong>
-      <p>{result.message}</p>
+      {/* What the authorization server said stands at its step. */}
+      {(result.ok || result.stage !== "identity_provider") && <p>{result.message}</p>}
       {!result.ok && <p>{tokenAdvice(result)}</p>}
       <ul className="steps">
         <Step state={reached ? "ok" : tried || result.stage === "discovery" ? "bad" : "open"}>
           Token endpoint reached{result.token_url ? `: ${result.token_url}` : ""}
           {reached && result.took_ms ? ` (${millis(result.took_ms)})` : ""}
         </Step>
-        <Step state={result.ok ? "ok" : reached ? "bad" : "open"}>
-          Client accepted
-          {result.oauth_error
-            ? `: the server says ${result.oauth_error}${result.idp_says ? ` (${result.idp_says})` : ""}`
-            : ""}
-        </Step>
+        <Step state={result.ok ? "ok" : reached ? "bad" : "open"}>Client accepted{answerOf(result)}</Step>
         <Step state={result.ok ? "ok" : "open"}>
           {result.ok
             ? `Life ${duration(result.expires_in ?? 0)}${result.life_assumed ? " (assumed)" : ""}; scopes ${result.scope || "not said"}`
@@ -32,6 +28,12 @@ export function TokenOutcome({ result }: { result: TokenTest }) {
       </ul>
     </div>
   );
+}
+
+/** What the authorization server answered in place of a token. */
+function answerOf({ ok, idp_status: status, oauth_error: error, idp_says: hint }: TokenTest): string {
+  if (ok || !status) return "";
+  return `: HTTP ${status}${error ? `, ${error}` : ""}${hint ? ` (${hint})` : ""}`;
 }
 
 export function ConnectionOutcome({ result }: { result: Health }) {

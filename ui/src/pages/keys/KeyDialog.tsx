@@ -1,4 +1,4 @@
-import { Loader, Modal, SegmentedControl } from "@mantine/core";
+import { Input, Loader, Modal, SegmentedControl } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useController, useForm, useFormContext, useWatch } from "react-hook-form";
@@ -138,8 +138,11 @@ function Role() {
   const { field } = useController<KeyForm, "role">({ name: "role" });
   return (
     <div className="stack-s">
+      <Input.Label labelElement="div" id="role">
+        Role
+      </Input.Label>
       <SegmentedControl
-        aria-label="Role"
+        aria-labelledby="role"
         value={field.value}
         onChange={field.onChange}
         data={(["caller", "viewer", "admin"] as const).map((value) => ({ value, label: roleLabels[value] }))}

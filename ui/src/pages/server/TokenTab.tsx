@@ -14,7 +14,7 @@ import { Json } from "../../components/Json";
 import { done } from "../../components/notices";
 import { TimeAgo, useNow } from "../../components/TimeAgo";
 import { TokenBar } from "../../components/TokenBar";
-import { actorName, causeLabel, hasOwnToken, tiers } from "../../domain/labels";
+import { actorName, causeLabel, hasOwnToken, reasonOf, tiers } from "../../domain/labels";
 import { duration, exact } from "../../domain/time";
 import { Fact } from "./Overview";
 import classes from "./ServerPage.module.css";
@@ -314,9 +314,8 @@ function TokenEvent({ row }: { row: AuditRow }) {
     cause?: string;
     life_seconds?: number;
     took_ms?: number;
-    message?: string;
-    code?: string;
   };
+  const reason = reasonOf(row);
   const words: Record<string, string> = {
     "token.mint": "Token fetched",
     "token.purge": "Token purged",
@@ -333,9 +332,7 @@ function TokenEvent({ row }: { row: AuditRow }) {
         {detail.life_seconds ? ` · lives ${duration(detail.life_seconds)}` : ""}
         {detail.took_ms !== undefined ? ` · took ${detail.took_ms} ms` : ""}
       </p>
-      {row.outcome !== "ok" && (detail.message ?? detail.code) && (
-        <p className="break">{detail.message ?? detail.code}</p>
-      )}
+      {reason && <p className="break">{reason}</p>}
       <span className="soft">{actorName(row.actor)}</span>
     </>
   );

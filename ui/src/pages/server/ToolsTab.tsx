@@ -1,5 +1,6 @@
 import { Button, Checkbox, Loader, Switch, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { serverQuery, updateServer } from "../../api/servers";
@@ -45,7 +46,15 @@ export function ToolsTab({ server }: { server: Server }) {
   if (error && !found) {
     return (
       <ErrorPanel title="The tools could not be listed" error={error} retry={() => void refetch()}>
-        <p>Test token and Test connection, on the edit page, tell which step fails.</p>
+        {admin && (
+          <p>
+            Test token and Test connection, on{" "}
+            <Link to="/servers/$server/edit" params={{ server: server.server_id }}>
+              the edit page
+            </Link>
+            , tell which step fails.
+          </p>
+        )}
       </ErrorPanel>
     );
   }
