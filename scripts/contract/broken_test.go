@@ -57,6 +57,6 @@ func TestAFailureIsLoggedUnderTheRequestsID(t *testing.T) {
 			}
 		}
 		return false
-	}, 10*time.Second, 50*time.Millisecond)
+	}, patience, 50*time.Millisecond)
 	w.want(t, 200, "GET", "/v1/settings", nil)
 }

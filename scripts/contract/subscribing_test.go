@@ -51,7 +51,7 @@ func TestOfficialClientSubscribes(t *testing.T) {
 					default:
 						return false
 					}
-				}, 30*time.Second, 20*time.Millisecond)
+				}, patience, 20*time.Millisecond)
 				require.NoError(t, s.Unsubscribe(t.Context(), &sdk.UnsubscribeParams{URI: uri}))
 			})
 		}

@@ -28,7 +28,7 @@ import (
 )
 
 // changeReach is more than a change of a record takes to reach every instance.
-const changeReach = 90 * time.Second
+const changeReach = patience
 
 // whoami calls the tool of this name.
 func (g *gateway) whoami(t *testing.T, id string) answer {
