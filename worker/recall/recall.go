@@ -106,7 +106,7 @@ func (m *memory) recall(key string) (entry, bool) {
 
 // look begins or joins a look, and waits for it unless e may still be answered.
 func (m *memory) look(ctx context.Context, key string, e entry, load Load[any]) (entry, error) {
-	f := m.fly(ctx, key, load)
+	f := m.fly(ctx, key, e, load)
 	if e.exists && time.Since(e.loaded) < m.times.Stale {
 		return e, nil
 	}
@@ -128,14 +128,21 @@ func (m *memory) put(key string, value any, exists bool) {
 }
 
 // fly joins or begins the one look for this key. It does not belong to the caller:
-// it goes on when the caller leaves.
-func (m *memory) fly(ctx context.Context, key string, load Load[any]) *flight {
+// it goes on when the caller leaves. A look that has ended since the caller saw the entry is
+// the caller's too.
+func (m *memory) fly(ctx context.Context, key string, seen entry, load Load[any]) *flight {
 	m.mu.Lock()
 	if f := m.flights[key]; f != nil {
 		m.mu.Unlock()
 		return f
 	}
 	f := &flight{done: make(chan struct{})}
+	if now, ok := m.entries[key]; ok && now.loaded.After(seen.loaded) {
+		m.mu.Unlock()
+		f.entry = now
+		close(f.done)
+		return f
+	}
 	m.flights[key] = f
 	m.mu.Unlock()
 	m.background(ctx, func(ctx context.Context) {
