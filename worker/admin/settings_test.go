@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -206,6 +207,35 @@ func TestResealing(t *testing.T) {
 	state = lost.must(http.StatusOK, "GET", "/v1/settings/reseal", "").json()
 	assert.Equal(t, "failed", state["state"])
 	assert.Len(t, state["failed"], 45)
+}
+
+// TestResealingEndsWithItsPublication: once it is done, the earlier key may go, so that no copy in
+// KV may need it any more.
+func TestResealingEndsWithItsPublication(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		g.create(m2m)
+		g.Wait()
+		turned := g.another("GRANTWAY_SEALING_KEY", seal.GenerateKey(), "GRANTWAY_SEALING_KEY_PREVIOUS", sealingKey)
+		g.Objects = turned.program
+		state := func() any {
+			return turned.must(http.StatusOK, "GET", "/v1/settings/reseal", "").json()["state"]
+		}
+		g.Fault = func(op, _, _ string) error {
+			if op == "kv.put" {
+				return errors.New("KV is away")
+			}
+			return nil
+		}
+		turned.must(http.StatusAccepted, "POST", "/v1/settings/reseal", "")
+		g.Wait()
+		assert.Equal(t, "running", state())
+
+		g.Fault = nil
+		require.NoError(t, turned.program.Housekeep(t.Context()))
+		g.Wait()
+		assert.Equal(t, "done", state())
+	})
 }
 
 func TestRepublishRebuildsKV(t *testing.T) {

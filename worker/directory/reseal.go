@@ -178,6 +178,10 @@ func (o *Object) resealPage(ctx context.Context, st platform.Storage) (more bool
 	}
 	state.Total = max(state.Total, state.Done)
 	if len(entries) < resealPageSize {
+		// Only then can the earlier key go: the copies in CONFIG were sealed with it too.
+		if err := o.drain(ctx, st); err != nil {
+			return false, err
+		}
 		now := time.Now().UTC()
 		state.FinishedAt, state.State, state.After = &now, "done", ""
 		if len(state.Failed) > 0 {
