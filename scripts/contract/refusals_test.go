@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantway/grantway/worker/access"
+	"github.com/grantway/grantway/worker/registry"
 )
 
 // Every documented error of the management API. TestMain fails a run that has not seen one of them.
@@ -70,6 +74,22 @@ func (m *managed) body(o *operation) any {
 	return nil
 }
 
+// interactiveServer is the body of a server at which a person signs in.
+func interactiveServer(slug string) map[string]any {
+	return oauthServer(slug, map[string]any{"oauth2_flow": "authorization_code", "client_id": "x", "authorization_url": "https://idp.example/authorize", "token_url": "https://idp.example/token"})
+}
+
+// bearerServer is the body of a server whose callers come with a JWT.
+func bearerServer(slug string) map[string]any {
+	return oauthServer(slug, map[string]any{"oauth2_flow": "jwt_bearer", "client_id": "x", "token_url": "https://idp.example/token", "token_endpoint_auth_method": "client_secret_basic", "credentials": map[string]any{"client_secret": "x"}})
+}
+
+func oauthServer(slug string, fields map[string]any) map[string]any {
+	server := with(plainServer(slug), "auth_type", "oauth2")
+	maps.Copy(server, fields)
+	return server
+}
+
 // management answers the operations of the management API.
 func management() (out []*operation) {
 	operations, _ := described()
@@ -108,15 +128,37 @@ func TestEveryOperationAsksWhoCalls(t *testing.T) {
 func TestEveryOperationRefusesBadRequests(t *testing.T) {
 	g := theGateway(t)
 	m := newManaged(t, g)
+	interactive := g.want(t, 201, "POST", "/v1/mcp/server", interactiveServer(name("interactive"))).object(t)["server_id"].(string)
+	disabled := g.want(t, 201, "POST", "/v1/mcp/server", with(interactiveServer(name("disabled")), "disabled", true)).object(t)["server_id"].(string)
+	bearer := g.want(t, 201, "POST", "/v1/mcp/server", bearerServer(name("bearer"))).object(t)["server_id"].(string)
 	for _, o := range management() {
+		of := func(server string) string { return strings.ReplaceAll(o.path, "{id}", server) }
 		for _, e := range o.errors {
 			path := m.path(o)
 			var a answer
 			switch e {
+			case "403 server_disabled":
+				a = g.admin(t, o.method, of(disabled), nil)
+			case "404 not_interactive", "409 token_not_applicable":
+				a = g.admin(t, o.method, path, nil)
+			case "404 not_connected":
+				a = g.admin(t, o.method, of(interactive)+"?caller=key:nobody", nil)
+			case "404 caller_unknown":
+				a = g.admin(t, o.method, of(bearer)+"?caller=key:nobody", nil)
+			case "409 token_not_per_caller":
+				a = g.admin(t, o.method, path+"?caller=shared", nil)
+			case "409 too_many_purges":
+				for i := range registry.MaxCallerEpochs + 1 {
+					a = g.admin(t, o.method, of(bearer)+"?caller="+access.TokenHolder+fmt.Sprint(i), nil)
+				}
 			case "400 invalid_json":
 				a = g.admin(t, o.method, path, "{")
 			case "400 invalid_query":
-				a = g.admin(t, o.method, path+"?colour=red", m.body(o))
+				query := "?colour=red"
+				if strings.HasSuffix(o.path, "/token") {
+					query = "?caller="
+				}
+				a = g.admin(t, o.method, path+query, m.body(o))
 			case "400 invalid_cursor":
 				a = g.admin(t, o.method, path+"?limit=1&cursor=!", nil)
 			case "404 server_not_found", "404 key_not_found":
@@ -124,6 +166,8 @@ func TestEveryOperationRefusesBadRequests(t *testing.T) {
 				switch {
 				case o.path == "/v1/mcp/server":
 					body = map[string]any{"server_id": "nobody", "description": "x"}
+				case o.path == "/v1/mcp/server/health":
+					path += "?server_ids=nobody"
 				case strings.Contains(o.path, "{id}"):
 					path = strings.ReplaceAll(o.path, "{id}", "0192f000-0000-7000-8000-000000000000")
 				default:
@@ -143,6 +187,10 @@ func TestEveryOperationRefusesBadRequests(t *testing.T) {
 			case "415 unsupported_media_type":
 				a = g.admin(t, o.method, path, "name=x", "Content-Type", "application/x-www-form-urlencoded")
 			case "422 invalid_record":
+				if strings.HasSuffix(o.path, "/connect") {
+					a = g.admin(t, o.method, of(interactive), map[string]any{"return_to": "https://evil.example"})
+					break
+				}
 				body := map[string]any{"colour": "red", "server_id": m.server, "document": "x"}
 				if o.path != "/v1/mcp/server" || o.method != "PUT" {
 					delete(body, "server_id")
@@ -250,25 +298,28 @@ func TestSigningInIsRefused(t *testing.T) {
 func TestEveryOperationAnswers(t *testing.T) {
 	g := theGateway(t)
 	for _, o := range management() {
-		m := newManaged(t, g)
-		if o.path == "/v1/session" {
+		switch {
+		case o.path == "/v1/session":
 			continue // of browsers: TestBrowserSession
+		case strings.HasSuffix(o.path, "/token"), strings.Contains(o.path, "/connect"), o.path == "/v1/mcp/server/health":
+			continue // not for every server: below
 		}
+		m := newManaged(t, g)
 		a := g.admin(t, o.method, m.path(o), m.body(o))
 		assert.Less(t, a.StatusCode, 300, "%s: %.300s", o, a.text)
 	}
 	u := newUpstream(t)
 	server := u.create(t, g)
-	interactive := with(plainServer(name("interactive")), "auth_type", "oauth2")
-	for field, value := range map[string]any{"oauth2_flow": "authorization_code", "client_id": "x", "authorization_url": "https://idp.example/authorize", "token_url": "https://idp.example/token"} {
-		interactive[field] = value
-	}
-	person := "/v1/mcp/server/" + g.want(t, 201, "POST", "/v1/mcp/server", interactive).object(t)["server_id"].(string)
+	person := "/v1/mcp/server/" + g.want(t, 201, "POST", "/v1/mcp/server", interactiveServer(name("interactive"))).object(t)["server_id"].(string)
 	for _, call := range []struct {
 		method, path string
 		body         any
 	}{
 		{"GET", "/signin/status", nil},
+		{"GET", "/v1/connections", nil},
+		{"GET", "/v1/mcp/server/" + server.id + "/token", nil},
+		{"POST", "/v1/mcp/server/" + server.id + "/token", nil},
+		{"DELETE", "/v1/mcp/server/" + server.id + "/token", nil},
 		{"POST", person + "/connect", map[string]any{}},
 		{"GET", person + "/connection", nil},
 		{"GET", "/v1/mcp/server/health?server_ids=" + server.id, nil},

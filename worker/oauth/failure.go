@@ -24,6 +24,9 @@ const (
 	Unavailable Class = "unavailable"
 )
 
+// CodeSecretUnreadable: a stored secret was sealed with a key that the gateway does not have.
+const CodeSecretUnreadable = "secret_unreadable"
+
 // Failure is why no token was obtained. It holds no credential, no URL query and
 // nothing of a response body but the registered error code.
 type Failure struct {
@@ -46,10 +49,10 @@ type Failure struct {
 func (f *Failure) Error() string { return f.Code + ": " + f.Message }
 
 // Problem answers the failure as callers see it: 503 with Retry-After when waiting
-// helps, else 502.
+// helps, 503 too where it is the gateway that lacks its key, else 502.
 func (f *Failure) Problem(wait time.Duration) *problem.Problem {
 	status := http.StatusBadGateway
-	if f.Class == Unavailable {
+	if f.Class == Unavailable || f.Code == CodeSecretUnreadable {
 		status = http.StatusServiceUnavailable
 	}
 	p := problem.New(status, f.Code, f.Message)

@@ -70,7 +70,7 @@ func SecretOf(k *seal.Keyring, rec *registry.Record, name string) (string, error
 		if errors.Is(err, seal.ErrUnknownKey) {
 			why = "it was sealed with key " + seal.KeyIDOf(s.Sealed) + ", which is neither GRANTWAY_SEALING_KEY nor one of GRANTWAY_SEALING_KEY_PREVIOUS"
 		}
-		return "", problem.New(http.StatusServiceUnavailable, "secret_unreadable",
+		return "", problem.New(http.StatusServiceUnavailable, CodeSecretUnreadable,
 			fmt.Sprintf("The stored secret %s of server %s cannot be opened: %s. Nothing was sent. Restore the key or enter the secret again.", name, rec.Slug, why)).Because(err)
 	}
 	return string(plain), nil

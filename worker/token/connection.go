@@ -391,7 +391,7 @@ func (e *Engine) openConnection(st *minterState, identity, subject string) (*Con
 	}
 	b, err := e.keyring.Open(st.Connection, "connection", identity, subject)
 	if err != nil {
-		return nil, problem.New(http.StatusServiceUnavailable, "secret_unreadable", "A stored connection cannot be opened with the gateway's sealing keys. Restore the key, or connect again.").Because(err)
+		return nil, problem.New(http.StatusServiceUnavailable, oauth.CodeSecretUnreadable, "A stored connection cannot be opened with the gateway's sealing keys. Restore the key, or connect again.").Because(err)
 	}
 	c := &Connection{}
 	if err := json.Unmarshal(b, c); err != nil {
