@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -118,6 +119,8 @@ func TestTheBootstrapKeyIsSwitchedOff(t *testing.T) {
 		a, err := g.send(t.Context(), "GET", "/v1/keys", nil, "Authorization", "Bearer "+bootstrap)
 		return err == nil && a.StatusCode == 401
 	}, patience, 100*time.Millisecond, "every instance hears of it")
+	file := map[string]any{"grantway": 1, "keys": []any{map[string]any{"name": "boss", "hash": fmt.Sprintf("%x", sha256.Sum256([]byte(boss.adminKey))), "prefix": boss.adminKey[:8], "role": "viewer"}}}
+	refused(t, boss.admin(t, "POST", "/v1/import", file), 409, "last_admin")
 	for method, body := range map[string]any{"PUT": map[string]any{"role": "viewer"}, "PATCH": map[string]any{"disabled": true}, "DELETE": nil} {
 		refused(t, boss.admin(t, method, path, body), 409, "last_admin")
 	}

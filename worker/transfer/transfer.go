@@ -164,7 +164,7 @@ func (r *reader) text(path, s string) string {
 func (r *reader) variable(path, name string) string {
 	value, ok := r.env(name)
 	if !ok {
-		r.problem(path, "unresolved_environment", fmt.Sprintf("The value of %s is not known here: give it in environment, or let hostsim import take it from its own.", name))
+		r.problem(path, "unresolved_environment", fmt.Sprintf("The file names the variable %s, which has no value: set it where hostsim runs, or send it in environment.", name))
 	}
 	return value
 }
