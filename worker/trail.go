@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -71,10 +72,12 @@ func (t *trail) Purged(ctx context.Context, rec *registry.Record, p *access.Prin
 	t.record(ctx, e, map[string]any{"generation": generation})
 }
 
-// Called takes a finished tool call.
+// Called takes a finished tool call. ctx is that of its request: one whose client has left is no
+// failure of the server.
 func (t *trail) Called(ctx context.Context, c mcp.Call) {
+	failed := (c.Failed || c.Status >= http.StatusBadRequest) && !errors.Is(ctx.Err(), context.Canceled)
 	t.usage.Call(ctx, usage.Call{
-		ServerID: c.Record.ServerID, Tool: c.Tool, KeyID: keyOf(c.Caller), Failed: c.Failed || c.Status >= http.StatusBadRequest,
+		ServerID: c.Record.ServerID, Tool: c.Tool, KeyID: keyOf(c.Caller), Failed: failed,
 		Latency: c.Latency, Cost: costOf(c.Record, c.Tool),
 	})
 }

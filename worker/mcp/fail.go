@@ -61,7 +61,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, id []byte, err er
 		if p.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(p.RetryAfter))
 		}
-		if p.Status >= 500 {
+		if p.Status >= 500 && r.Context().Err() == nil { // a client that has left is nobody's fault
 			h.Log.WarnContext(r.Context(), "MCP request failed", slog.String("code", p.Code), slog.String("path", r.URL.Path),
 				slog.String("request_id", problem.RequestID(r.Context())), slog.String("error", p.Error()))
 		}

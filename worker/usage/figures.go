@@ -7,7 +7,7 @@ import "time"
 // Figures add up what happened.
 type Figures struct {
 	Calls   int64   `json:"c,omitempty"`
-	Errors  int64   `json:"e,omitempty"` // calls that failed, at the gateway or upstream
+	Errors  int64   `json:"e,omitempty"` // calls that failed, at the gateway or upstream; one whose client has left did not
 	Denied  int64   `json:"d,omitempty"` // calls that policy refused; not among Calls
 	SumMS   float64 `json:"s,omitempty"` // sum of latencies, milliseconds
 	MaxMS   float64 `json:"m,omitempty"`
