@@ -141,8 +141,13 @@ const actions: Record<string, string> = {
 export const actorName = (actor: { id: string; name?: string }): string =>
   actor.name ?? (actor.id === "bootstrap" ? "bootstrap admin" : actor.id);
 
-/** A name of the API as words: "life_seconds" as "Life seconds". */
-export const inWords = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
+const written: Record<string, string> = { idp: "IdP", oauth: "OAuth", url: "URL", ms: "(ms)", seconds: "(seconds)" };
+
+/** A name of the API as words: "life_seconds" as "Life (seconds)". */
+export function inWords(name: string): string {
+  const words = name.split("_").map((word) => written[word] ?? word);
+  return words.join(" ").replace(/^./, (first) => first.toUpperCase());
+}
 
 /** Why something was refused or failed, for those rows of the audit log that say it. */
 export function reasonOf(row: Pick<AuditRow, "outcome" | "detail">): string | undefined {
