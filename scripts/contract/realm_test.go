@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -165,6 +166,22 @@ func newInteractiveRealm(t *testing.T, options authserver.Options, fields string
 	w.server = w.mcpserver(w.idp)
 	w.add("files", fields)
 	return w
+}
+
+// newTimedRealm is a realm on the clock of a gateway of its own, with the interactive server "files" whose tokens live so
+// long, and a provider at which people sign in.
+func newTimedRealm(t *testing.T, g *world, life time.Duration) (*realm, *provider) {
+	t.Helper()
+	w := &realm{gateway: g.gateway, t: t}
+	w.idp = w.authserver(authserver.Options{Registration: true, Now: g.now, TokenLifetime: life})
+	var err error
+	w.server, err = mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: w.idp.Issuer(), KeysURL: w.idp.KeysURL(), Now: g.now})
+	require.NoError(t, err)
+	t.Cleanup(func() { w.server.Close() })
+	w.add("files", "")
+	p := newProvider(t)
+	p.now = g.now
+	return w, p
 }
 
 // add registers an interactive server at the gateway.

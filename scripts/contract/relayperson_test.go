@@ -15,7 +15,6 @@ import (
 
 	"github.com/grantway/grantway/scripts/contract/host"
 	"github.com/grantway/grantway/scripts/demo/authserver"
-	"github.com/grantway/grantway/scripts/demo/mcpserver"
 )
 
 var signInLink = regexp.MustCompile(`href="(/signin\?[^"]+)"`)
@@ -261,15 +260,7 @@ func TestRelayOverTime(t *testing.T) {
 	if g == nil {
 		return
 	}
-	w := &realm{gateway: g.gateway, t: t}
-	w.idp = w.authserver(authserver.Options{Registration: true, Now: g.now, TokenLifetime: 24 * time.Hour})
-	var err error
-	w.server, err = mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: w.idp.Issuer(), KeysURL: w.idp.KeysURL(), Now: g.now})
-	require.NoError(t, err)
-	t.Cleanup(func() { w.server.Close() })
-	w.add("files", "")
-	p := newProvider(t)
-	p.now = g.now
+	w, p := newTimedRealm(t, g, 24*time.Hour)
 	w.signsIn(p, `[{"all_servers":true}]`)
 	g.advance(t, 11*time.Second) // every instance follows
 

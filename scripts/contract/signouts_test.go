@@ -11,8 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantway/grantway/scripts/contract/host"
-	"github.com/grantway/grantway/scripts/demo/authserver"
-	"github.com/grantway/grantway/scripts/demo/mcpserver"
 )
 
 // TestSessionsEndAtEveryInstance: signing out everywhere, and a change of the sign-in, hold at each of several instances within
@@ -27,15 +25,7 @@ func TestSessionsEndAtEveryInstance(t *testing.T) {
 	if g == nil {
 		return
 	}
-	w := &realm{gateway: g.gateway, t: t}
-	w.idp = w.authserver(authserver.Options{Registration: true, Now: g.now, TokenLifetime: 3 * time.Hour})
-	var err error
-	w.server, err = mcpserver.Listen("127.0.0.1:0", mcpserver.Options{Issuer: w.idp.Issuer(), KeysURL: w.idp.KeysURL(), Now: g.now})
-	require.NoError(t, err)
-	t.Cleanup(func() { w.server.Close() })
-	w.add("files", "")
-	p := newProvider(t)
-	p.now = g.now
+	w, p := newTimedRealm(t, g, 3*time.Hour)
 	w.signsIn(p, `[{"claim":"groups","value":"ops","role":"viewer","all_servers":true}]`)
 	const settingsBound, bound = 10 * time.Second, 65 * time.Second
 	g.advance(t, settingsBound)

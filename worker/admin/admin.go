@@ -15,9 +15,11 @@ import (
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/audit"
 	"github.com/grantway/grantway/worker/directory"
+	"github.com/grantway/grantway/worker/openapi"
 	"github.com/grantway/grantway/worker/platform"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
+	"github.com/grantway/grantway/worker/schema"
 	"github.com/grantway/grantway/worker/seal"
 	"github.com/grantway/grantway/worker/usage"
 )
@@ -222,6 +224,18 @@ func readOptionalJSON(r *http.Request) ([]byte, error) {
 		return []byte("{}"), nil
 	}
 	return readJSON(r)
+}
+
+// readAs reads a JSON body into v, once it conforms to the schema of this name.
+func readAs(r *http.Request, name string, mode schema.Mode, v any) error {
+	body, err := readJSON(r)
+	if err != nil {
+		return err
+	}
+	if problems := openapi.Schemas().Check(name, body, mode); len(problems) > 0 {
+		return invalid(problems)
+	}
+	return json.Unmarshal(body, v)
 }
 
 func answer(w http.ResponseWriter, status int, v any) error {

@@ -1,14 +1,12 @@
 package admin
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/grantway/grantway/worker/audit"
 	"github.com/grantway/grantway/worker/directory"
-	"github.com/grantway/grantway/worker/openapi"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
 	"github.com/grantway/grantway/worker/schema"
@@ -23,18 +21,11 @@ type bulkResult struct {
 // bulkServers enables, disables or deletes servers in one transaction. Servers
 // that do not exist or are read-only are reported and left out.
 func (a *API) bulkServers(w http.ResponseWriter, r *http.Request) error {
-	body, err := readJSON(r)
-	if err != nil {
-		return err
-	}
-	if problems := openapi.Schemas().Check("BulkRequest", body, schema.Whole); len(problems) > 0 {
-		return invalid(problems)
-	}
 	var in struct {
 		Action    string   `json:"action"`
 		ServerIDs []string `json:"server_ids"`
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
+	if err := readAs(r, "BulkRequest", schema.Whole, &in); err != nil {
 		return err
 	}
 	for try := 1; ; try++ {

@@ -16,7 +16,6 @@ import (
 	"github.com/grantway/grantway/worker/audit"
 	"github.com/grantway/grantway/worker/directory"
 	"github.com/grantway/grantway/worker/oauth"
-	"github.com/grantway/grantway/worker/openapi"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/registry"
 	"github.com/grantway/grantway/worker/schema"
@@ -44,18 +43,11 @@ func (a *API) exportFile(w http.ResponseWriter, r *http.Request) error {
 
 // exportSealed answers the same with every secret, encrypted to a recipient.
 func (a *API) exportSealed(w http.ResponseWriter, r *http.Request) error {
-	body, err := readJSON(r)
-	if err != nil {
-		return err
-	}
-	if problems := openapi.Schemas().Check("SealedExportRequest", body, schema.Whole); len(problems) > 0 {
-		return invalid(problems)
-	}
 	var in struct {
 		Recipient string `json:"recipient"`
 		Format    string `json:"format"`
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
+	if err := readAs(r, "SealedExportRequest", schema.Whole, &in); err != nil {
 		return err
 	}
 	recipient, err := age.ParseX25519Recipient(in.Recipient)

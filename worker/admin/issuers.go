@@ -2,13 +2,11 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"strconv"
 
 	"github.com/grantway/grantway/worker/directory"
 	"github.com/grantway/grantway/worker/issuer"
-	"github.com/grantway/grantway/worker/openapi"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/schema"
 )
@@ -32,15 +30,8 @@ func (a *API) getIssuers(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) updateIssuers(w http.ResponseWriter, r *http.Request) error {
-	body, err := readJSON(r)
-	if err != nil {
-		return err
-	}
-	if problems := openapi.Schemas().Check("Issuers", body, schema.Whole); len(problems) > 0 {
-		return invalid(problems)
-	}
 	var in issuersAnswer
-	if err := json.Unmarshal(body, &in); err != nil {
+	if err := readAs(r, "Issuers", schema.Whole, &in); err != nil {
 		return err
 	}
 	problems := issuer.Check(in.Issuers, a.AllowLoopback)

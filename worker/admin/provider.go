@@ -1,13 +1,11 @@
 package admin
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 
 	"github.com/grantway/grantway/worker/directory"
 	"github.com/grantway/grantway/worker/issuer"
-	"github.com/grantway/grantway/worker/openapi"
 	"github.com/grantway/grantway/worker/schema"
 )
 
@@ -41,18 +39,11 @@ func (a *API) getProvider(w http.ResponseWriter, r *http.Request) error {
 // updateProvider replaces the provider. A blank client_secret keeps the stored one while issuer and client_id stay; a blank
 // issuer turns signing in off. Every session of a person ends.
 func (a *API) updateProvider(w http.ResponseWriter, r *http.Request) error {
-	body, err := readJSON(r)
-	if err != nil {
-		return err
-	}
-	if problems := openapi.Schemas().Check("SignInProvider", body, schema.Whole); len(problems) > 0 {
-		return invalid(problems)
-	}
 	var in struct {
 		providerAnswer
 		Secret string `json:"client_secret"`
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
+	if err := readAs(r, "SignInProvider", schema.Whole, &in); err != nil {
 		return err
 	}
 	var next *issuer.SignIn

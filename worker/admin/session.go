@@ -1,14 +1,12 @@
 package admin
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 
 	"github.com/grantway/grantway/worker/access"
 	"github.com/grantway/grantway/worker/audit"
 	"github.com/grantway/grantway/worker/directory"
-	"github.com/grantway/grantway/worker/openapi"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/schema"
 )
@@ -35,17 +33,10 @@ func shownSession(p *access.Principal) sessionAnswer {
 
 // signIn is for anyone: it checks the key itself.
 func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
-	body, err := readJSON(r)
-	if err != nil {
-		return err
-	}
-	if problems := openapi.Schemas().Check("SignIn", body, schema.Whole); len(problems) > 0 {
-		return invalid(problems)
-	}
 	var in struct {
 		Key string `json:"key"`
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
+	if err := readAs(r, "SignIn", schema.Whole, &in); err != nil {
 		return err
 	}
 	p, cookie, err := a.Sessions.SignIn(r, in.Key)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/grantway/grantway/worker/audit"
 	"github.com/grantway/grantway/worker/directory"
-	"github.com/grantway/grantway/worker/openapi"
 	"github.com/grantway/grantway/worker/problem"
 	"github.com/grantway/grantway/worker/schema"
 	"github.com/grantway/grantway/worker/settings"
@@ -78,15 +77,8 @@ func (a *API) getSettings(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) updateSettings(w http.ResponseWriter, r *http.Request) error {
-	body, err := readJSON(r)
-	if err != nil {
-		return err
-	}
-	if problems := openapi.Schemas().Check("Settings", body, schema.Change); len(problems) > 0 {
-		return invalid(problems)
-	}
 	var in map[string]json.RawMessage
-	if err := json.Unmarshal(body, &in); err != nil {
+	if err := readAs(r, "Settings", schema.Change, &in); err != nil {
 		return err
 	}
 	s, err := a.changeSettings(r, "", func(s directory.Settings) any { return plain(s) }, func(s *directory.Settings) error {
@@ -103,6 +95,7 @@ func (a *API) updateSettings(w http.ResponseWriter, r *http.Request) error {
 				continue
 			}
 			if string(raw) == "null" {
+				var err error
 				if raw, err = json.Marshal(field.usual); err != nil {
 					return err
 				}

@@ -166,11 +166,11 @@ func (o *Object) resealPage(ctx context.Context, st platform.Storage) (more bool
 			return false, err
 		}
 		if err := o.resealServer(ctx, st, rec.ServerID); err != nil {
-			if problem.From(err).Code != "secret_unreadable" {
+			if problem.From(err).Code != oauth.CodeSecretUnreadable {
 				return false, err
 			}
 			if len(state.Failed) < maxFailures {
-				state.Failed = append(state.Failed, ResealFailure{rec.ServerID, "secret_unreadable"})
+				state.Failed = append(state.Failed, ResealFailure{rec.ServerID, oauth.CodeSecretUnreadable})
 			}
 		}
 		state.Done++
@@ -213,7 +213,7 @@ func (o *Object) resealServer(ctx context.Context, st platform.Storage, id strin
 			}
 			next, err := oauth.ResealSecret(o.keyring, id, name, s)
 			if errors.Is(err, seal.ErrUnknownKey) || errors.Is(err, seal.ErrCorrupt) {
-				return problem.New(http.StatusServiceUnavailable, "secret_unreadable", "A secret of this server does not open.").Because(err)
+				return problem.New(http.StatusServiceUnavailable, oauth.CodeSecretUnreadable, "A secret of this server does not open.").Because(err)
 			}
 			if err != nil {
 				return err

@@ -235,18 +235,26 @@ func putOnce(ctx context.Context, st platform.Storage, m message) error {
 	return st.Put(ctx, m.Key, b)
 }
 
+// stored answers what is kept under a key, and its bytes.
+func stored(ctx context.Context, st platform.Storage, key string) (m message, raw []byte, err error) {
+	if raw, err = st.Get(ctx, key); err == nil {
+		err = json.Unmarshal(raw, &m)
+	}
+	return m, raw, err
+}
+
+func (m *message) boundAs(want message) bool {
+	return subtle.ConstantTimeCompare([]byte(m.Binding), []byte(want.Binding)) == 1
+}
+
 // takeOnce answers and removes, in one step: of two at once one gets it. The wrong browser
 // neither gets it nor spoils it.
 func takeOnce(ctx context.Context, st platform.Storage, want message) (message, int, error) {
-	raw, err := st.Get(ctx, want.Key)
+	m, raw, err := stored(ctx, st, want.Key)
 	if err != nil {
 		return want, 0, err
 	}
-	var m message
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return want, 0, err
-	}
-	if subtle.ConstantTimeCompare([]byte(m.Binding), []byte(want.Binding)) != 1 {
+	if !m.boundAs(want) {
 		return want, http.StatusNotFound, nil
 	}
 	done, err := st.Transact(ctx, platform.Expect(want.Key, raw), platform.Delete(want.Key))
@@ -264,16 +272,12 @@ func takeOnce(ctx context.Context, st platform.Storage, want message) (message, 
 const replaceGrace = 30 * time.Second
 
 func replaceOnce(ctx context.Context, st platform.Storage, want message) (message, int, error) {
-	raw, err := st.Get(ctx, want.Key)
+	m, raw, err := stored(ctx, st, want.Key)
 	if err != nil {
 		return want, 0, err
 	}
-	var m message
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return want, 0, err
-	}
 	now := time.Now().UnixMilli()
-	ours := subtle.ConstantTimeCompare([]byte(m.Binding), []byte(want.Binding)) == 1
+	ours := m.boundAs(want)
 	switch {
 	case now >= m.Expires:
 		return want, http.StatusNotFound, nil

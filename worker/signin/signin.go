@@ -236,7 +236,7 @@ func (h *Handler) person(r *http.Request, s *issuer.SignIn, m *oauth.Server, u *
 	if len(s.Secret) > 0 {
 		secret, err := h.Keyring.Open(s.Secret, "sign-in secret", s.Issuer, s.ClientID)
 		if err != nil {
-			return nil, problem.New(http.StatusServiceUnavailable, "secret_unreadable", "The client secret of the identity provider cannot be opened. Restore the sealing key or enter the secret again.").Because(err)
+			return nil, problem.New(http.StatusServiceUnavailable, oauth.CodeSecretUnreadable, "The client secret of the identity provider cannot be opened. Restore the sealing key or enter the secret again.").Because(err)
 		}
 		g.Secret = string(secret)
 	}
